@@ -1,0 +1,95 @@
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from keras_eff.transforms.graph import pack_inputs
+
+_TAIL_LINES = 12
+
+
+def convert(model, data_type: str, batch_size: int, io_dtype: str) -> bytes:
+    """The .tflite file that TensorFlow's converter makes of a model.
+
+    Variables are frozen and the batch is fixed. Nothing that the converter
+    prints is seen, unless it fails.
+
+    Args:
+        model: Functional `keras.Model`.
+        data_type: "float32", "float16", "dynamic" or "int8".
+        batch_size: Integer, the batch dimension of the file.
+        io_dtype: Type of the inputs and outputs of an "int8" file.
+
+    Raises:
+        RuntimeError: If the converter fails, with the end of what it said.
+    """
+    with _quiet() as printed:
+        try:
+            converter = _converter(model, batch_size)
+            _set_options(converter, data_type, io_dtype)
+            return converter.convert()
+        except Exception as error:
+            said = f"{error}\n{printed()}".strip().splitlines()
+            raise RuntimeError(
+                f"TensorFlow's converter failed on model {model.name!r}:\n"
+                + "\n".join(said[:_TAIL_LINES])
+            ) from error
+
+
+def _converter(model, batch_size):
+    specs = [
+        tf.TensorSpec((batch_size, *x.shape[1:]), x.dtype, name=x.name)
+        for x in model.inputs
+    ]
+
+    @tf.function(input_signature=specs, autograph=False)
+    def run(*arrays):
+        return keras.tree.flatten(
+            model(pack_inputs(model, list(arrays)), training=False)
+        )
+
+    function = run.get_concrete_function()
+    # Without a second argument: with one, variables stay unfrozen.
+    return tf.lite.TFLiteConverter.from_concrete_functions([function])
+
+
+def _set_options(converter, data_type, io_dtype):
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if data_type != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if data_type == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if data_type == "int8":
+        io_type = tf.as_dtype(io_dtype)
+        converter.inference_input_type = io_type
+        converter.inference_output_type = io_type
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps what Python and native code print; yields a function to read it."""
+    verbosity = logging.get_verbosity()
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        logging.set_verbosity(logging.FATAL)
+        stack.callback(logging.set_verbosity, verbosity)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor in (1, 2):
+            saved = os.dup(descriptor)
+            stack.callback(os.close, saved)
+            stack.callback(os.dup2, saved, descriptor)
+            os.dup2(file.fileno(), descriptor)
+
+        def printed():
+            file.seek(0)
+            return file.read().decode(errors="replace")
+
+        yield printed

@@ -1,0 +1,135 @@
+"""Reading a .tflite file as Python objects."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+_IDENTIFIER = b"TFL3"
+_OPERATOR_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items()}
+
+
+def read(path: str | os.PathLike) -> bytes:
+    """Returns the bytes of a .tflite file.
+
+    Raises:
+        FileNotFoundError: If `path` is not a file.
+        ValueError: If the file is not a .tflite file.
+    """
+    if not pathlib.Path(path).is_file():
+        raise FileNotFoundError(
+            "Argument `path` must be the path of a .tflite file. "
+            f"Received: path={os.fspath(path)!r}"
+        )
+    data = pathlib.Path(path).read_bytes()
+    _check_identifier(data, f"path={os.fspath(path)!r}")
+    return data
+
+
+def parse(data: bytes) -> schema.ModelT:
+    """Returns the model that a .tflite file holds, for reading or changing.
+
+    Its vectors are read-only views of `data`: replace them to change them.
+    Lists of tensors, operators, inputs, outputs that it lacks come back empty.
+
+    Raises:
+        ValueError: If `data` is not a complete .tflite file.
+    """
+    _check_identifier(data, f"{len(data)} bytes")
+    try:
+        root = schema.Model.GetRootAs(_WholeBytes(data), 0)
+        model = schema.ModelT.InitFromObj(root)
+        _fill_missing_lists(model)
+        _check_indices(model, len(data))
+    except Exception as error:
+        raise ValueError(
+            "A .tflite file must be complete. Some of its tables are damaged "
+            f"or reach past its end. Received: {len(data)} bytes"
+        ) from error
+    return model
+
+
+def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    """Returns the name of an operator: `CONV_2D`, or a custom one's own."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    if code.customCode:
+        return code.customCode.decode()
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return _OPERATOR_NAMES.get(number, f"OPERATOR_{number}")
+
+
+def is_constant(model: schema.ModelT, tensor: schema.TensorT) -> bool:
+    """Returns whether the file, or a file beside it, holds the values."""
+    buffer = model.buffers[tensor.buffer]
+    is_outside = bool(buffer.offset or tensor.externalBuffer)
+    return buffer.data is not None or is_outside
+
+
+def intermediates(operator: schema.OperatorT) -> Sequence[int]:
+    """Returns the tensors that an operator keeps to itself, as LSTMs do."""
+    return () if operator.intermediates is None else operator.intermediates
+
+
+class _WholeBytes(bytes):
+    """Bytes that refuse a slice which does not end inside them.
+
+    Numbers and vectors raise on their own when they reach past the end of a
+    truncated file; strings, which Python slices, would silently be shortened.
+    """
+
+    def __getitem__(self, key):
+        if isinstance(key, slice) and key.stop >= len(self):
+            raise ValueError("A string reaches past the end of the file.")
+        return super().__getitem__(key)
+
+
+def _check_identifier(data, received):
+    if data[4:8] != _IDENTIFIER:
+        raise ValueError(
+            "A .tflite file must have the identifier b'TFL3' at its bytes 4 to "
+            f"8. Received: {received}, identifier={bytes(data[4:8])}"
+        )
+
+
+def _fill_missing_lists(model):
+    none = np.empty(0, np.int32)
+    model.buffers = model.buffers or []
+    for signature in model.signatureDefs or []:
+        signature.inputs = signature.inputs or []
+        signature.outputs = signature.outputs or []
+    for graph in model.subgraphs:
+        graph.tensors = graph.tensors or []
+        graph.operators = graph.operators or []
+        for owner in (graph, *graph.operators):
+            owner.inputs = none if owner.inputs is None else owner.inputs
+            owner.outputs = none if owner.outputs is None else owner.outputs
+
+
+def _check_indices(model, size):
+    """Raises unless every index and offset points at something."""
+    _check_below(0, len(model.subgraphs))
+    for buffer in model.buffers:
+        _check_below(buffer.offset + buffer.size, size + 1)
+    for graph in model.subgraphs:
+        for owner in (graph, *graph.operators):
+            for index in (*owner.inputs, *owner.outputs):
+                _check_below(index, len(graph.tensors))
+        for operator in graph.operators:
+            _check_below(operator.opcodeIndex, len(model.operatorCodes))
+            for index in intermediates(operator):
+                _check_below(index, len(graph.tensors))
+    tensors = [t for graph in model.subgraphs for t in graph.tensors]
+    for owner in [*tensors, *(model.metadata or [])]:
+        _check_below(owner.buffer, len(model.buffers))
+    for signature in model.signatureDefs or []:
+        graph = model.subgraphs[signature.subgraphIndex]
+        for port in (*signature.inputs, *signature.outputs):
+            _check_below(port.tensorIndex, len(graph.tensors))
+
+
+def _check_below(index, count):
+    # -1 stands for an optional tensor that is left out.
+    if not -1 <= index < count:
+        raise ValueError(f"Index {index} is not below {count}.")

@@ -1,0 +1,149 @@
+import copy
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from keras_eff.export.flatbuffer import is_constant
+from keras_eff.export.flatbuffer import operator_name
+from keras_eff.export.flatbuffer import parse
+from keras_eff.export.packing import pack
+from keras_eff.export.strip import drop_unused_tensors
+from keras_eff.export.strip import merge_buffers
+from keras_eff.ops.fake_quant import check_num_bits
+
+_WEIGHT = 1
+_BIAS = {
+    "CONV_2D": 2,
+    "DEPTHWISE_CONV_2D": 2,
+    "FULLY_CONNECTED": 2,
+    "TRANSPOSE_CONV": 3,
+}
+_INT8_LIMIT = 127
+_BIAS_DTYPES = {
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT64: np.int64,
+}
+
+
+def restore_grid(data: bytes, num_bits: int) -> bytes:
+    """Gives weights of few bits the values that they were trained with.
+
+    A kernel trained with `num_bits` holds `k * d` per channel, with integers
+    `|k| <= m = 2**(num_bits - 1) - 1`. The converter stores
+    `q = round(k * 127 / m)` with the scale `d * m / 127`: not quite that
+    kernel. This stores `k * r` with the scale `d / r` for `r = 127 // m`, and
+    rescales the biases to match, in the int8 weights of convolutions and dense
+    layers. (With `k` itself, the biases would be `r` times coarser: measured,
+    the kernels of different delegates then differ by 3 to 5 LSB, not 1.)
+
+    A weight is changed if all of its channels lie on the grid of `num_bits`
+    and reach its end. Call it once for each width that a model mixes. The
+    table of an embedding takes the scale of its output, not one of its own,
+    and stays.
+
+    Args:
+        data: Content of a .tflite file.
+        num_bits: Integer in [2, 7], width of the trained weights, in bits.
+
+    Raises:
+        ValueError: If `num_bits` is not an integer in [2, 7] or `data` is not
+            a complete .tflite file that keeps its constants in its tables.
+    """
+    num_bits = check_num_bits("num_bits", num_bits, 2, 7)
+    limit = 2 ** (num_bits - 1) - 1
+    step = _INT8_LIMIT // limit
+    factor = _INT8_LIMIT / (limit * step)
+    model = parse(data)
+    for graph in model.subgraphs:
+        for weight, readers in _weight_readers(model, graph).items():
+            values = _grid_values(model, graph.tensors[weight], limit)
+            if values is not None:
+                _store(model, graph.tensors[weight], values * step, factor)
+                _rescale_biases(model, graph, readers, factor)
+    drop_unused_tensors(model)
+    merge_buffers(model)
+    return pack(model)
+
+
+def _weight_readers(model, graph):
+    """Returns {weight: [(operator, bias or None), ...]}.
+
+    It leaves out tensors that anything reads in another role, and those of
+    operators with a computed bias.
+    """
+    readers, excluded = {}, set(graph.outputs)
+    for operator in graph.operators:
+        place = _BIAS.get(operator_name(model, operator))
+        has_weight = place and len(operator.inputs) > _WEIGHT
+        weight = operator.inputs[_WEIGHT] if has_weight else -1
+        excluded |= set(operator.inputs) - {weight}
+        bias = _integer_bias(graph, operator, place)
+        readers.setdefault(weight, []).append((operator, bias))
+        if bias is not None and not _is_scaled(model, graph.tensors[bias]):
+            excluded.add(weight)
+    return {w: r for w, r in readers.items() if w not in excluded | {-1}}
+
+
+def _integer_bias(graph, operator, place):
+    for index in operator.inputs[place : place + 1] if place else ():
+        if index >= 0 and graph.tensors[index].type in _BIAS_DTYPES:
+            return int(index)
+    return None
+
+
+def _grid_values(model, tensor, limit):
+    """Returns the integers on the grid of +-limit, or None off the grid."""
+    is_int8 = tensor.type == schema.TensorType.INT8
+    if not is_int8 or tensor.sparsity or not _is_scaled(model, tensor):
+        return None
+    stored = model.buffers[tensor.buffer].data.view(np.int8)
+    stored = stored.reshape(tensor.shape).astype(np.float32)
+    values = np.rint(stored * limit / _INT8_LIMIT)
+    is_on_grid = np.rint(values * _INT8_LIMIT / limit) == stored
+    is_symmetric = not np.any(tensor.quantization.zeroPoint)
+    reaches_end = np.isin(_peaks(stored, tensor), (0, _INT8_LIMIT))
+    fits = is_symmetric and is_on_grid.all() and reaches_end.all()
+    return values.astype(np.int8) if fits else None
+
+
+def _is_scaled(model, tensor):
+    """Returns whether the file holds the values and a scale for them."""
+    has_scale = tensor.quantization and tensor.quantization.scale is not None
+    return bool(is_constant(model, tensor) and has_scale)
+
+
+def _peaks(stored, tensor):
+    quantization = tensor.quantization
+    if len(quantization.scale) == 1:
+        return np.abs(stored).max()
+    channels = np.moveaxis(stored, quantization.quantizedDimension, 0)
+    return np.abs(channels).reshape(len(channels), -1).max(axis=1)
+
+
+def _rescale_biases(model, graph, readers, factor):
+    copies = {}
+    for operator, bias in readers:
+        if bias is None:
+            continue
+        if bias not in copies:
+            copies[bias] = len(graph.tensors)
+            graph.tensors.append(_rescaled(model, graph.tensors[bias], factor))
+        indices = np.array(operator.inputs)
+        indices[list(indices).index(bias, _WEIGHT + 1)] = copies[bias]
+        operator.inputs = indices
+
+
+def _rescaled(model, bias, factor):
+    """Returns a copy: other operators may read the bias at its old scale."""
+    bias = copy.deepcopy(bias)
+    dtype = _BIAS_DTYPES[bias.type]
+    stored = model.buffers[bias.buffer].data.view(dtype)
+    _store(model, bias, np.rint(stored / factor).astype(dtype), factor)
+    return bias
+
+
+def _store(model, tensor, values, factor):
+    model.buffers.append(schema.BufferT(values.reshape(-1).view(np.uint8)))
+    tensor.buffer = len(model.buffers) - 1
+    tensor.quantization.scale = np.float32(tensor.quantization.scale * factor)
+    tensor.quantization.min = tensor.quantization.max = None

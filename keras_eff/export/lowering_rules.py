@@ -1,0 +1,143 @@
+"""Integer operations written with those that the XNNPACK delegate takes.
+
+An operation that the delegate skips splits the graph: tensors are copied out
+to a slow kernel and back. Each rule is the same function in other operations;
+benchmarks/README.md has the times. A rule is a function from a `Call` and the
+`Lowering` to the outputs.
+"""
+
+from keras import ops
+
+from keras_eff.export.affine import affine
+from keras_eff.export.affine import batch_norm_terms
+from keras_eff.export.affine import normalization_terms
+from keras_eff.export.affine import rescaling_terms
+from keras_eff.export.lowering import clone_in_float32
+from keras_eff.export.resampling import average_pool
+from keras_eff.export.resampling import nearest_upsampling
+from keras_eff.layers import FakeQuant
+from keras_eff.layers import TransformedWeights
+
+# Below 1 by the least step: a rescaling that the converter does not drop.
+_ALMOST_ONE = 1.0 - 2.0**-24
+
+
+def _weighted(call, lowering):
+    """The wrapped layer, holding the weights that it computes with."""
+    wrapper = call.operation
+    if not isinstance(wrapper, TransformedWeights):
+        return lowering.copy(call)
+    return lowering.apply(
+        id(wrapper),
+        lambda: clone_in_float32(wrapper.layer),
+        wrapper.transformed_variables(),
+        *call.args,
+    )
+
+
+def _fake_quant(call, lowering):
+    layer, tensor = call.operation, call.tensors[0]
+    if lowering.range_of(tensor) is not None:
+        # Two ranges in a row: the converter would drop one of them.
+        tensor = ops.leaky_relu(tensor, _ALMOST_ONE)
+    rounded = FakeQuant(
+        layer.num_bits, fixed_range=layer.range, dtype="float32"
+    )
+    return lowering.mark(rounded(tensor), layer.range)
+
+
+def _relu(call, lowering):
+    """The rounding that follows clips at 0 and at the largest value."""
+    reader = call.consumers[0] if len(call.consumers) == 1 else None
+    if not isinstance(reader, FakeQuant) or reader.range[0] < 0:
+        return lowering.copy(call)
+    if lowering.range_of(call.tensors[0]) is None:
+        return call.tensors[0]
+    # A rescaling by any slope: what is negative is clipped.
+    return ops.leaky_relu(call.tensors[0], 0.5)
+
+
+def _batch_norm(call, lowering):
+    """On its own; behind a convolution, the converter makes it part of it."""
+    return affine(call, lowering, *batch_norm_terms(call.operation))
+
+
+_TERMS = {"Rescaling": rescaling_terms, "Normalization": normalization_terms}
+
+
+def _requantized(call, lowering):
+    name = type(call.operation).__name__
+    if name in _TERMS:
+        return affine(call, lowering, *_TERMS[name](call.operation))
+    if name in ("AveragePooling1D", "AveragePooling2D"):
+        return average_pool(call, lowering)
+    return lowering.copy(call)
+
+
+def _hard_sigmoid(call, lowering):
+    return _gate(call.tensors[0], lowering)
+
+
+def _hard_silu(call, lowering):
+    tensor = call.tensors[0]
+    return tensor * lowering.round(_gate(tensor, lowering), 0.0, 1.0)
+
+
+def _gate(tensor, lowering):
+    """`relu6(x + 3) / 6`."""
+    return lowering.round(ops.relu6(tensor + 3.0), 0.0, 6.0) * (1.0 / 6.0)
+
+
+def _abs(call, lowering):
+    return ops.leaky_relu(call.tensors[0], -1.0)
+
+
+def _prelu(call, lowering):
+    """`max(x, 0) + alpha * min(x, 0)`; a rounding clips each of the two."""
+    tensor = call.tensors[0]
+    bounds = lowering.range_of(tensor)
+    if not bounds[0] < 0.0 < bounds[1]:
+        return lowering.copy(call)
+    low, high = bounds
+    positive = lowering.round(ops.leaky_relu(tensor, 0.5), 0.0, high)
+    negative = lowering.round(ops.leaky_relu(tensor, _ALMOST_ONE), low, 0.0)
+    alpha = ops.convert_to_numpy(call.operation.alpha)
+    ends = (0.0, float(alpha.min()) * low, float(alpha.max()) * low)
+    if max(ends) == min(ends):
+        return positive
+    return positive + lowering.round(negative * alpha, min(ends), max(ends))
+
+
+def _same_scale(call, lowering):
+    tensor = call.tensors[0]
+    bounds = lowering.range_of(tensor)
+    outputs = nearest_upsampling(call.operation, tensor)
+    if outputs is None or bounds is None:
+        outputs = lowering.copy(call)
+    return lowering.mark(outputs, bounds) if bounds else outputs
+
+
+def _only_rounded(rule):
+    """A rule for integer tensors alone; the float operation is copied."""
+
+    def apply(call, lowering):
+        if lowering.range_of(call.tensors[0]) is None:
+            return lowering.copy(call)
+        return rule(call, lowering)
+
+    return apply
+
+
+RULES = {
+    "abs": _only_rounded(_abs),
+    "batch_norm": _only_rounded(_batch_norm),
+    "fake_quant": _fake_quant,
+    "hard_sigmoid": _only_rounded(_hard_sigmoid),
+    "hard_silu": _only_rounded(_hard_silu),
+    "linear": _same_scale,
+    "prelu": _only_rounded(_prelu),
+    "relu": _relu,
+    "requantized": _only_rounded(_requantized),
+    "same_scale": _same_scale,
+    "weighted": _weighted,
+}

@@ -1,0 +1,72 @@
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+_IDENTIFIER = b"TFL3"
+_SPARE_BYTES = 2**16
+# The schema asks it of every constant (`force_align: 16`).
+_ALIGNMENT = 16
+
+
+def pack(model: schema.ModelT) -> bytes:
+    """Returns the .tflite file of a model: the same bytes for the same model.
+
+    Raises:
+        ValueError: If the model keeps data outside its tables, as files over
+            2 GB do, or has operator options that this LiteRT does not know.
+    """
+    _check_inline(model)
+    size = sum(len(b.data) for b in model.buffers if b.data is not None)
+    builder = _SharingBuilder(size + _SPARE_BYTES)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """A builder that aligns constants and stores equal vectors and names once.
+
+    A flatbuffer refers to its vectors by offset, so that many tables may refer
+    to one: the zero points of all per-channel weights, equal shapes. The base
+    class writes each again, and aligns bytes, which hold the constants, to 4.
+
+    Args:
+        size: Positive integer, room to begin with, in bytes; it grows.
+    """
+
+    def __init__(self, size: int):
+        super().__init__(size)
+        self._offsets = {}
+
+    def CreateNumpyVector(self, x):  # noqa: N802
+        if x.dtype == np.uint8:
+            self.Prep(_ALIGNMENT, x.nbytes)
+            return super().CreateNumpyVector(x)
+        key = (x.dtype.str, x.tobytes())
+        if key not in self._offsets:
+            self._offsets[key] = super().CreateNumpyVector(x)
+        return self._offsets[key]
+
+    def CreateString(self, s, *args):  # noqa: N802
+        if s not in self._offsets:
+            self._offsets[s] = super().CreateString(s, *args)
+        return self._offsets[s]
+
+
+def _check_inline(model):
+    operators = [op for graph in model.subgraphs for op in graph.operators]
+    outside = [buffer for buffer in model.buffers if buffer.offset]
+    outside += model.externalBuffers or []
+    outside += [op for op in operators if op.largeCustomOptionsOffset]
+    unknown = [op for op in operators if _has_unknown_options(op)]
+    if outside or unknown:
+        raise ValueError(
+            "The model must keep its data inside its tables and use operators "
+            f"that this LiteRT knows. Received: {len(outside)} data outside "
+            f"the tables, {len(unknown)} operators with unknown options"
+        )
+
+
+def _has_unknown_options(operator):
+    first = operator.builtinOptionsType and operator.builtinOptions is None
+    second = operator.builtinOptions2Type and operator.builtinOptions2 is None
+    return bool(first or second)

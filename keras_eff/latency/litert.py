@@ -1,0 +1,117 @@
+import numbers
+import pathlib
+
+from keras_eff import child_process
+from keras_eff.latency.device import describe_device
+from keras_eff.latency.latency import Latency
+
+_SCRIPT = pathlib.Path(__file__).with_name("litert_child.py")
+
+
+class LiteRT:
+    """Runs a file on this machine's CPU, in LiteRT (TFLite).
+
+    The default runner of `keras_eff.latency.measure`, and the place for its
+    options. The file runs in a process of its own: one that crashes the runtime
+    is a `RuntimeError` here.
+
+    The process loads the file, then runs it without measuring until both
+    `warmup_runs` and `warmup_min_s` are reached, so that caches are filled and
+    the CPU's frequency has settled; then it times every run by itself, from
+    input in place to output in place. The inputs are the same in every run and
+    every measurement: floats uniform in [-1, 1], int8 and uint8 over their full
+    range, other integers and booleans 0 or 1, so that they are valid ids of any
+    embedding. An unknown dimension, such as the batch, is 1.
+
+    `init_ms` is the time to open the file and allocate its tensors, the file
+    being in the disk's cache or not. `peak_memory_mb` is what the peak resident
+    memory of the process grew by from before the file was loaded to the end of
+    the last run (`VmHWM` on Linux, `ru_maxrss` on macOS, otherwise `None`);
+    about 4 MB of it are the runtime's own, whatever the file.
+
+    Args:
+        warmup_runs: Integer >= 0, least number of runs before the measurement.
+        warmup_min_s: Float >= 0, least duration of the runs before the
+            measurement, in seconds.
+        use_xnnpack: Boolean. Whether to run in the default delegate, as an
+            application does; if `False`, in LiteRT's builtin kernels.
+        timeout_s: Float > 0, time that the process may take in all, in
+            seconds.
+
+    Call arguments:
+        path: String, path of a `.tflite` file.
+        num_threads: Integer >= 1, threads that the runtime may use.
+        num_runs: Integer >= 1, number of runs to time.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is out of range, or, when called, if the
+            file is damaged or has an input that is neither a number nor a
+            boolean.
+        RuntimeError: When called, if LiteRT lacks an operator of the file, the
+            run fails or crashes the process, or takes longer than `timeout_s`.
+
+    Example:
+
+    >>> runner = keras_eff.latency.LiteRT(use_xnnpack=False, timeout_s=60.0)
+    >>> runner
+    LiteRT(warmup_runs=5, warmup_min_s=0.25, use_xnnpack=False, timeout_s=60.0)
+    """
+
+    def __init__(
+        self,
+        *,
+        warmup_runs=5,
+        warmup_min_s=0.25,
+        use_xnnpack=True,
+        timeout_s=600.0,
+    ):
+        _check_number("warmup_runs", warmup_runs, numbers.Integral)
+        _check_number("warmup_min_s", warmup_min_s, numbers.Real)
+        _check_number("timeout_s", timeout_s, numbers.Real)
+        if timeout_s == 0:
+            raise ValueError(
+                "Argument `timeout_s` must be a number > 0. Received: "
+                f"timeout_s={timeout_s}"
+            )
+        self.warmup_runs = int(warmup_runs)
+        self.warmup_min_s = float(warmup_min_s)
+        self.use_xnnpack = bool(use_xnnpack)
+        self.timeout_s = float(timeout_s)
+
+    def __call__(self, path, num_threads, num_runs):
+        payload = {
+            "path": path,
+            "num_threads": num_threads,
+            "num_runs": num_runs,
+            "warmup_runs": self.warmup_runs,
+            "warmup_min_s": self.warmup_min_s,
+            "use_xnnpack": self.use_xnnpack,
+        }
+        measured = child_process.run(_SCRIPT, payload, self.timeout_s)
+        kernels = "xnnpack" if self.use_xnnpack else "builtin"
+        return Latency.from_times(
+            measured["times_ms"],
+            num_threads=num_threads,
+            runner=f"litert {measured['version']} {kernels}",
+            device=describe_device(),
+            init_ms=measured["init_ms"],
+            peak_memory_mb=measured["peak_memory_mb"],
+        )
+
+    def __repr__(self):
+        options = ", ".join(f"{k}={v}" for k, v in vars(self).items())
+        return f"LiteRT({options})"
+
+
+def _check_number(name, value, kind):
+    noun = "an integer" if kind is numbers.Integral else "a number"
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(
+            f"Argument `{name}` must be {noun}. Received: {name}={value!r} of "
+            f"type {type(value).__module__}.{type(value).__name__}"
+        )
+    if not value >= 0:
+        raise ValueError(
+            f"Argument `{name}` must be {noun} >= 0. Received: {name}={value}"
+        )

@@ -1,0 +1,60 @@
+import keras
+
+from keras_eff.layers.weight_transform import WeightTransform
+from keras_eff.ops.fake_quant import check_num_bits
+from keras_eff.ops.fake_quant import fake_quant_weight
+
+
+@keras.saving.register_keras_serializable(package="keras_eff")
+class WeightFakeQuant(WeightTransform):
+    """Rounds a weight to a symmetric integer grid, one scale per channel.
+
+    The step of a `keras_eff.layers.TransformedWeights` chain that makes a
+    layer compute with the very integers that its int8 file will hold. It acts
+    alike in training and inference, and has no state: the scale follows the
+    weight, `max|w| / (2**(num_bits - 1) - 1)`.
+
+    Args:
+        num_bits: Integer in [2, 8], width of the integers, in bits.
+        channel_axes: Axes of the weight that keep a scale of their own; empty
+            for one scale per tensor.
+        weight: String, the attribute of the layer that the step transforms.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape:
+        The shape of the weight.
+
+    Output shape:
+        Same as the input shape.
+
+    Raises:
+        ValueError: If `num_bits` is not an integer in [2, 8].
+
+    Example:
+
+    >>> step = keras_eff.layers.WeightFakeQuant(num_bits=2)
+    >>> kernel = np.array([[0.4, -3.0], [1.0, 1.4]], dtype="float32")
+    >>> keras.ops.convert_to_numpy(step(kernel))
+    array([[ 0., -3.],
+           [ 1.,  0.]], dtype=float32)
+
+    Reference:
+        - [Krishnamoorthi, 2018](https://arxiv.org/abs/1806.08342), section 3
+    """
+
+    order = 2
+
+    def __init__(self, num_bits=8, channel_axes=(-1,), **kwargs):
+        super().__init__(**kwargs)
+        self.num_bits = check_num_bits("num_bits", num_bits, 2, 8)
+        self.channel_axes = tuple(channel_axes)
+
+    def call(self, weight):
+        return fake_quant_weight(weight, self.num_bits, self.channel_axes)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_bits": self.num_bits,
+            "channel_axes": self.channel_axes,
+        }

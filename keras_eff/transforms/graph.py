@@ -1,0 +1,190 @@
+"""Walks over the graph of a Sequential or Functional model.
+
+The private attributes of Keras that this needs are read in this file alone,
+and tests/transforms/graph_test.py pins them.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One call of an operation in a model, seen while the model is rebuilt.
+
+    `args` and `kwargs` hold the tensors of the new model. `consumers` are the
+    operations of the old one that read what this call returned; None stands
+    for an output of the model.
+    """
+
+    operation: keras.Operation
+    args: tuple
+    kwargs: dict
+    consumers: tuple
+
+    @property
+    def tensors(self) -> list:
+        """The new model's tensors among the arguments."""
+        leaves = keras.tree.flatten((self.args, self.kwargs))
+        return [x for x in leaves if isinstance(x, keras.KerasTensor)]
+
+    def replaced(self, function: Callable) -> "Call":
+        """The same call with `function` applied to each of its tensors."""
+
+        def apply(x):
+            return function(x) if isinstance(x, keras.KerasTensor) else x
+
+        return dataclasses.replace(
+            self,
+            args=keras.tree.map_structure(apply, self.args),
+            kwargs=keras.tree.map_structure(apply, self.kwargs),
+        )
+
+
+def is_graph(operation: Any) -> bool:
+    """Whether `operation` is a model whose graph can be walked."""
+    if not isinstance(operation, keras.Model):
+        return False
+    if not isinstance(operation, (keras.Sequential, keras.Function)):
+        return False
+    owner = next(c for c in type(operation).__mro__ if "call" in vars(c))
+    return owner.__module__.startswith("keras.")
+
+
+def check_graph(model: Any, what: str) -> None:
+    """Raises unless `model` is a built Sequential or Functional model."""
+    kind = type(model)
+    name = f"{kind.__module__}.{kind.__name__}"
+    if not isinstance(model, keras.Model):
+        legacy = any(c.__module__.startswith("tf_keras") for c in kind.__mro__)
+        cause = (
+            "It is a Keras 2 (`tf_keras`) model: build it with Keras 3."
+            if legacy
+            else "It is not a Keras 3 model."
+        )
+        raise TypeError(
+            f"`{what}` takes a `keras.Model`. {cause} Received: {name}"
+        )
+    if not is_graph(model):
+        raise ValueError(
+            f"`{what}` needs the graph of a Sequential or Functional model, "
+            "which a subclassed model hides in its `call`. Write it as "
+            f"`keras.Model(inputs, outputs)`. Received: {name}"
+        )
+    if not model.built or not getattr(model, "inputs", None):
+        raise ValueError(
+            f"`{what}` needs a model that is built: give it a `keras.Input`, "
+            f"or call `model.build(input_shape)`. Received: {name} "
+            f"{model.name!r}, not built"
+        )
+
+
+def calls(model: keras.Model) -> list:
+    """The calls of `model` in order, as pairs (node, consumers)."""
+    graph = _functional(model)
+    by_depth = graph._nodes_by_depth
+    nodes = [n for d in sorted(by_depth, reverse=True) for n in by_depth[d]]
+    nodes = [node for node in nodes if not node.is_input]
+    readers = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            readers.setdefault(id(tensor), []).append(node.operation)
+    for tensor in graph.outputs:
+        readers.setdefault(id(tensor), []).append(None)
+    return [
+        (node, tuple(op for x in node.outputs for op in readers.get(id(x), ())))
+        for node in nodes
+    ]
+
+
+def rebuild(
+    model: keras.Model,
+    rule: Callable[[Call], Any],
+    on_input: Callable = lambda tensor: tensor,
+    on_output: Callable = lambda tensor: tensor,
+) -> keras.Model:
+    """A new model in which `rule` stands for each call of the old one.
+
+    Args:
+        model: Sequential or Functional model; it is left as it was.
+        rule: Function from a `Call` to what the call returns in the new
+            model (tensors in the structure of the old outputs).
+        on_input: Function from each input of the new model to the tensor
+            that its readers get.
+        on_output: Function from each output to the tensor that is returned.
+    """
+    graph = _functional(model)
+    inputs = [_clone_input(x) for x in graph.inputs]
+    outputs = replay(model, [on_input(x) for x in inputs], rule)
+    pack = keras.tree.pack_sequence_as
+    return keras.Model(
+        pack(graph._inputs_struct, inputs),
+        keras.tree.map_structure(on_output, outputs),
+        name=model.name,
+    )
+
+
+def replay(model: keras.Model, inputs: list, rule: Callable[[Call], Any]):
+    """What `model` returns for `inputs` when `rule` stands for each call."""
+    graph = _functional(model)
+    tensors = {
+        id(old): new for old, new in zip(graph.inputs, inputs, strict=True)
+    }
+    for node, consumers in calls(model):
+        args, kwargs = node.arguments.fill_in(tensors)
+        outputs = rule(Call(node.operation, args, kwargs, consumers))
+        new = keras.tree.flatten(outputs)
+        tensors.update(zip(map(id, node.outputs), new, strict=True))
+    return keras.tree.pack_sequence_as(
+        graph._outputs_struct, [tensors[id(x)] for x in graph.outputs]
+    )
+
+
+def _functional(model):
+    if isinstance(model, keras.Sequential):
+        return keras.Model(model.inputs[0], model.outputs[0])
+    return model
+
+
+def _clone_input(tensor):
+    layer = producer(tensor)
+    return keras.Input(
+        batch_shape=tensor.shape,
+        dtype=tensor.dtype,
+        sparse=tensor.sparse,
+        name=layer.name,
+        optional=getattr(layer, "optional", False),
+    )
+
+
+def producer(tensor) -> keras.Operation:
+    """The operation that made a symbolic tensor."""
+    return tensor._keras_history.operation
+
+
+def has_mask(tensor) -> bool:
+    """Whether a Keras mask travels with a symbolic tensor."""
+    return getattr(tensor, "_keras_mask", None) is not None
+
+
+def pack_inputs(model, arrays: list):
+    """Arrays, in the order of `model.inputs`, in the structure it takes."""
+    structure = _functional(model)._inputs_struct
+    return keras.tree.pack_sequence_as(structure, arrays)
+
+
+def layers_of(model, kind: type) -> list:
+    """The layers of a class anywhere in a model, each once."""
+    return [x for x in model._flatten_layers() if isinstance(x, kind)]
+
+
+def readers_of(model, tensor) -> list:
+    """The operations of a model that read one of its symbolic tensors."""
+    return [
+        node.operation
+        for node, _ in calls(model)
+        if any(x is tensor for x in node.input_tensors)
+    ]

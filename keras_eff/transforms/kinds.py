@@ -1,0 +1,178 @@
+"""What an integer file can do with each operation of a Keras model."""
+
+import keras
+
+from keras_eff.layers import FakeQuant
+from keras_eff.layers import KeepFloat
+from keras_eff.layers import TransformedWeights
+from keras_eff.transforms.graph import is_graph
+
+# Layers with a weight: its name, and the axes that keep a scale each.
+WEIGHTS = {
+    "Dense": ("kernel", (-1,)),
+    "Conv1D": ("kernel", (-1,)),
+    "Conv2D": ("kernel", (-1,)),
+    "DepthwiseConv1D": ("kernel", (-2, -1)),
+    "DepthwiseConv2D": ("kernel", (-2, -1)),
+    "Conv1DTranspose": ("kernel", (-2,)),
+    "Conv2DTranspose": ("kernel", (-2,)),
+    "Embedding": ("embeddings", ()),
+}
+
+# Ranges that TFLite gives the outputs of these functions, whatever the data.
+FIXED_RANGES = {
+    "softmax": (0.0, 255 / 256),
+    "sigmoid": (0.0, 255 / 256),
+    "hard_sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 127 / 128),
+}
+
+# Functions from integers to integers, each with a range on both sides.
+ACTIVATIONS = frozenset(FIXED_RANGES) | {
+    "abs",
+    "gelu",
+    "hard_silu",
+    "leaky_relu",
+    "prelu",
+    "silu",
+}
+
+_LAYERS = {
+    "linear": (
+        "ActivityRegularization AlphaDropout Dropout GaussianDropout "
+        "GaussianNoise Identity RandomBrightness RandomColorDegeneration "
+        "RandomColorJitter RandomContrast RandomElasticTransform "
+        "RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale "
+        "RandomHue RandomInvert RandomPerspective RandomPosterization "
+        "RandomRotation RandomSaturation RandomSharpness RandomShear "
+        "RandomTranslation RandomZoom SpatialDropout1D SpatialDropout2D"
+    ),
+    "same_scale": (
+        "Cropping1D Cropping2D Flatten GlobalMaxPooling1D GlobalMaxPooling2D "
+        "MaxPooling1D MaxPooling2D Permute RepeatVector Reshape UpSampling1D "
+        "UpSampling2D ZeroPadding1D ZeroPadding2D"
+    ),
+    "tied": "Concatenate Maximum Minimum",
+    "add": "Add",
+    "subtract": "Subtract",
+    "multiply": "Multiply",
+    "average": "Average",
+    "requantized": (
+        "AveragePooling1D AveragePooling2D GlobalAveragePooling1D "
+        "GlobalAveragePooling2D Normalization Rescaling"
+    ),
+    "batch_norm": "BatchNormalization",
+    "separable": "SeparableConv1D SeparableConv2D",
+    "attention": "MultiHeadAttention",
+    "leaky_relu": "LeakyReLU",
+    "prelu": "PReLU",
+    "softmax": "Softmax",
+    "weighted": " ".join(WEIGHTS),
+}
+
+_OPERATIONS = {
+    "same_scale": (
+        "Amax Copy ExpandDims GetItem Max MaxPool Moveaxis Pad Ravel Reshape "
+        "Split Squeeze Swapaxes Transpose"
+    ),
+    "tied": "Concatenate Maximum Minimum Stack",
+    "add": "Add",
+    "subtract": "Subtract",
+    "multiply": "Multiply",
+    "divide": "Divide TrueDivide",
+    "negative": "Negative",
+    "square": "Square",
+    "requantized": "AveragePool Mean",
+    "matmul": "Matmul",
+    "relu": "Relu Relu6",
+    "abs": "Abs Absolute",
+    "gelu": "Gelu",
+    "hard_sigmoid": "HardSigmoid",
+    "hard_silu": "HardSilu",
+    "leaky_relu": "LeakyRelu",
+    "sigmoid": "Sigmoid",
+    "silu": "Silu",
+    "softmax": "Softmax",
+    "tanh": "Tanh",
+}
+
+
+def _kind_of_name(groups):
+    return {
+        name: kind for kind, names in groups.items() for name in names.split()
+    }
+
+
+_LAYER_KINDS = _kind_of_name(_LAYERS)
+_OPERATION_KINDS = _kind_of_name(_OPERATIONS)
+
+
+def kind_of(operation) -> str:
+    """The rule that an operation falls under; "unknown" stays float."""
+    if isinstance(operation, TransformedWeights):
+        kind = kind_of(operation.layer)
+        return kind if kind == "weighted" else "unknown"
+    if isinstance(operation, FakeQuant):
+        return "fake_quant"
+    if isinstance(operation, KeepFloat):
+        return "keep_float"
+    if is_graph(operation):
+        return "model"
+    if not type(operation).__module__.startswith("keras."):
+        return "unknown"
+    if isinstance(operation, keras.layers.Layer):
+        return _kind_of_layer(operation)
+    return _kind_of_operation(operation)
+
+
+def _kind_of_layer(layer):
+    name = type(layer).__name__
+    if name == "Activation":
+        return activation_name(layer.activation)
+    if name == "ReLU":
+        return _kind_of_relu(layer)
+    outside = (
+        getattr(layer, "data_format", "channels_last") == "channels_first",
+        name == "BatchNormalization" and not _is_over_channels(layer),
+        name == "Softmax" and layer.axis != -1,
+        getattr(layer, "interpolation", "nearest")
+        not in ("nearest", "bilinear"),
+    )
+    return "unknown" if any(outside) else _LAYER_KINDS.get(name, "unknown")
+
+
+def _is_over_channels(batch_norm):
+    rank = batch_norm.input_spec.ndim if batch_norm.built else None
+    return batch_norm.axis == -1 or rank == batch_norm.axis + 1
+
+
+def _kind_of_relu(layer):
+    if layer.threshold != 0:
+        return "unknown"
+    if layer.negative_slope == 0:
+        return "relu"
+    return "leaky_relu" if layer.max_value is None else "unknown"
+
+
+def _kind_of_operation(operation):
+    config = operation.get_config()
+    padded = config.get("mode", "constant") != "constant"
+    if padded or config.get("data_format") == "channels_first":
+        return "unknown"
+    kind = _OPERATION_KINDS.get(type(operation).__name__, "unknown")
+    if kind == "softmax" and config["axis"] != -1:
+        return "unknown"
+    return kind
+
+
+def activation_name(function) -> str:
+    """The kind of an activation function; "unknown" for one that is not ours.
+
+    `relu6` is a kind of "relu", `swish` another name of "silu".
+    """
+    name = getattr(function, "__name__", "")
+    if getattr(keras.activations, name, None) is not function:
+        return "unknown"
+    name = "relu" if name == "relu6" else name
+    known = name in ACTIVATIONS or name in ("linear", "relu")
+    return name if known else "unknown"
