@@ -5,8 +5,34 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import numpy as np
 
 
 @pytest.fixture(autouse=True)
 def seed():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def gradient():
+    """The gradient of the sum of a function of one array, as an array."""
+    return _GRADIENTS[keras.backend.backend()]
+
+
+def tensorflow_gradient(function, x):
+    import tensorflow as tf
+
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(function(x))
+    return tape.gradient(total, x).numpy()
+
+
+def jax_gradient(function, x):
+    import jax
+
+    return np.asarray(jax.grad(lambda x: function(x).sum())(x))
+
+
+_GRADIENTS = {"tensorflow": tensorflow_gradient, "jax": jax_gradient}

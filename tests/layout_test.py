@@ -124,8 +124,8 @@ def test_private_modules_are_not_used(path):
     assert not private
 
 
-@each_file(PYTHON_FILES)
-def test_no_file_is_over_300_lines(path):
+@each_file(PACKAGE_FILES)
+def test_no_module_is_over_300_lines(path):
     assert line_count(path) <= 300
 
 

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.transforms.affine import affine_terms
 
-def affine(call, lowering, scale, offset):
+
+def affine(call, lowering):
     """A 1x1 depthwise convolution in place of an elementwise layer.
 
     Each channel has a scale of its own, so that the weights are exact in 8
@@ -13,6 +15,7 @@ def affine(call, lowering, scale, offset):
     another are copied.
     """
     tensor = call.tensors[0]
+    scale, offset = affine_terms(call.operation)
     channels, rank = tensor.shape[-1], len(tensor.shape)
     fits = all(_fits(term, channels) for term in (scale, offset))
     if not fits or rank not in (2, 3, 4):
@@ -37,32 +40,3 @@ def _fits(term, channels):
     return np.size(term) == 1 or (
         np.size(term) == channels and shape[-1] == channels
     )
-
-
-def batch_norm_terms(layer):
-    """Scale and offset of a `BatchNormalization` at inference."""
-    scale = 1.0 / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
-    if layer.gamma is not None:
-        scale *= _array(layer.gamma)
-    offset = -_array(layer.moving_mean) * scale
-    if layer.beta is not None:
-        offset += _array(layer.beta)
-    return scale, offset
-
-
-def normalization_terms(layer):
-    """Scale and offset of a `Normalization`."""
-    mean, deviation = _array(layer.mean), np.sqrt(_array(layer.variance))
-    deviation = np.maximum(deviation, keras.config.epsilon())
-    if layer.invert:
-        return deviation, mean
-    return 1.0 / deviation, -mean / deviation
-
-
-def rescaling_terms(layer):
-    """Scale and offset of a `Rescaling`."""
-    return _array(layer.scale), _array(layer.offset)
-
-
-def _array(values):
-    return np.asarray(ops.convert_to_numpy(values), "float64")

@@ -2,10 +2,14 @@ import keras
 import numpy as np
 
 from keras_eff.layers import FakeQuant
+from keras_eff.transforms.affine import is_scaling
 from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.graph import rebuild
 from keras_eff.transforms.graph import replay
+from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.rewriter import Rewriter
+
+_TAKES_FACTORS = ("linear", "model", "same_scale", "weighted")
 
 
 class Lowering(Rewriter):
@@ -18,7 +22,17 @@ class Lowering(Rewriter):
 
     def __init__(self, rules):
         super().__init__(rules)
-        self._ranges = {}
+        self._marks = {}
+
+    def lower(self, model):
+        """The graph that computes what `model`, left as it was, computes."""
+        return rebuild(model, self.rule, on_output=self.unscaled)
+
+    def rule(self, call):
+        kind = kind_of(call.operation)
+        if kind not in _TAKES_FACTORS and not is_scaling(call.operation):
+            call = call.replaced(self.unscaled)
+        return super().rule(call)
 
     def nested(self, call):
         return replay(call.operation, call.tensors, self.rule)
@@ -28,15 +42,34 @@ class Lowering(Rewriter):
             return clone_in_float32(operation)
         return clone(operation)
 
-    def range_of(self, tensor):
-        """The `(min, max)` of a rounded tensor, None for any other."""
-        return self._ranges.get(id(tensor), (None, None))[1]
-
-    def mark(self, outputs, bounds):
+    def mark(self, outputs, bounds, factor=1.0):
+        """Records the range and the factor of rounded tensors."""
         for tensor in keras.tree.flatten(outputs):
             # With the tensor itself: its id must not be given to another.
-            self._ranges[id(tensor)] = (tensor, bounds)
+            self._marks[id(tensor)] = (tensor, bounds, factor)
         return outputs
+
+    def range_of(self, tensor):
+        """The `(min, max)` of a rounded tensor, None for any other."""
+        return self._marks.get(id(tensor), (None, None, 1.0))[1]
+
+    def factor_of(self, tensor):
+        """What a tensor must be multiplied by to be that of the old model."""
+        return self._marks.get(id(tensor), (None, None, 1.0))[2]
+
+    def scale(self, tensor, factor):
+        """Multiplies a rounded tensor, in the weights of what reads it."""
+        factor *= self.factor_of(tensor)
+        outputs = keras.layers.Identity(dtype="float32")(tensor)
+        return self.mark(outputs, self.range_of(tensor), factor)
+
+    def unscaled(self, tensor):
+        """The tensor with its factor applied."""
+        factor = self.factor_of(tensor)
+        if factor == 1.0:
+            return tensor
+        low, high = self.range_of(tensor)
+        return self.round(tensor * factor, low * factor, high * factor)
 
     def round(self, tensor, low, high):
         """The tensor rounded to 8 bits over a fixed range."""
@@ -47,11 +80,6 @@ class Lowering(Rewriter):
         """Calls a new layer that holds the given weights."""
         weights = [np.asarray(w, "float32") for w in weights]
         return self.apply(key, lambda: layer, weights, tensor)
-
-
-def lower(model, rules):
-    """The model as it is handed to the converter; `model` stays as it was."""
-    return rebuild(model, Lowering(rules).rule)
 
 
 def clone_in_float32(layer):

@@ -6,17 +6,18 @@ benchmarks/README.md has the times. A rule is a function from a `Call` and the
 `Lowering` to the outputs.
 """
 
+import numpy as np
 from keras import ops
 
 from keras_eff.export.affine import affine
-from keras_eff.export.affine import batch_norm_terms
-from keras_eff.export.affine import normalization_terms
-from keras_eff.export.affine import rescaling_terms
 from keras_eff.export.lowering import clone_in_float32
 from keras_eff.export.resampling import average_pool
 from keras_eff.export.resampling import nearest_upsampling
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
+from keras_eff.transforms.affine import affine_terms
+from keras_eff.transforms.affine import is_scaling
+from keras_eff.transforms.kinds import WEIGHTS
 
 # Below 1 by the least step: a rescaling that the converter does not drop.
 _ALMOST_ONE = 1.0 - 2.0**-24
@@ -24,14 +25,20 @@ _ALMOST_ONE = 1.0 - 2.0**-24
 
 def _weighted(call, lowering):
     """The wrapped layer, holding the weights that it computes with."""
-    wrapper = call.operation
-    if not isinstance(wrapper, TransformedWeights):
-        return lowering.copy(call)
+    layer = call.operation
+    values = list(layer.variables)
+    if isinstance(layer, TransformedWeights):
+        values = layer.transformed_variables()
+        layer = layer.layer
+    factor = lowering.factor_of(call.tensors[0])
+    weight = getattr(layer, WEIGHTS[type(layer).__name__][0])
+    values = [
+        value * factor if variable is weight else value
+        for variable, value in zip(layer.variables, values, strict=True)
+    ]
+    key = (id(layer), factor)
     return lowering.apply(
-        id(wrapper),
-        lambda: clone_in_float32(wrapper.layer),
-        wrapper.transformed_variables(),
-        *call.args,
+        key, lambda: clone_in_float32(layer), values, call.args[0]
     )
 
 
@@ -59,16 +66,16 @@ def _relu(call, lowering):
 
 def _batch_norm(call, lowering):
     """On its own; behind a convolution, the converter makes it part of it."""
-    return affine(call, lowering, *batch_norm_terms(call.operation))
-
-
-_TERMS = {"Rescaling": rescaling_terms, "Normalization": normalization_terms}
+    return affine(call, lowering)
 
 
 def _requantized(call, lowering):
-    name = type(call.operation).__name__
-    if name in _TERMS:
-        return affine(call, lowering, *_TERMS[name](call.operation))
+    layer, tensor = call.operation, call.tensors[0]
+    name = type(layer).__name__
+    if is_scaling(layer):
+        return lowering.scale(tensor, float(np.max(affine_terms(layer)[0])))
+    if name in ("Normalization", "Rescaling"):
+        return affine(call, lowering)
     if name in ("AveragePooling1D", "AveragePooling2D"):
         return average_pool(call, lowering)
     return lowering.copy(call)
@@ -111,10 +118,25 @@ def _prelu(call, lowering):
 def _same_scale(call, lowering):
     tensor = call.tensors[0]
     bounds = lowering.range_of(tensor)
+    if bounds is None:
+        return lowering.copy(call)
     outputs = nearest_upsampling(call.operation, tensor)
-    if outputs is None or bounds is None:
+    if outputs is None:
         outputs = lowering.copy(call)
-    return lowering.mark(outputs, bounds) if bounds else outputs
+    return lowering.mark(outputs, bounds, lowering.factor_of(tensor))
+
+
+def _tied(call, lowering):
+    """The delegate joins at most five tensors at once."""
+    reader = call.consumers[0] if len(call.consumers) == 1 else None
+    joins = type(call.operation).__name__ == "Concatenate"
+    if not joins or not isinstance(reader, FakeQuant):
+        return lowering.copy(call)
+    terms, axis = list(call.args[0]), call.operation.axis
+    while len(terms) > 5:
+        first = ops.concatenate(terms[:5], axis)
+        terms[:5] = [lowering.round(first, *reader.range)]
+    return ops.concatenate(terms, axis)
 
 
 def _only_rounded(rule):
@@ -139,5 +161,6 @@ RULES = {
     "relu": _relu,
     "requantized": _only_rounded(_requantized),
     "same_scale": _same_scale,
+    "tied": _tied,
     "weighted": _weighted,
 }

@@ -1,6 +1,7 @@
 import time
 
-from keras_eff.export import lowering_rules
+import keras
+
 from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
 from keras_eff.export.conversion import convert
@@ -10,7 +11,8 @@ from keras_eff.export.ends import name_ends
 from keras_eff.export.execution import execute
 from keras_eff.export.grid import restore_grid
 from keras_eff.export.inspection import inspect
-from keras_eff.export.lowering import lower
+from keras_eff.export.lowering import Lowering
+from keras_eff.export.lowering_rules import RULES
 from keras_eff.export.report import Report
 from keras_eff.export.strip import strip
 from keras_eff.layers import FakeQuant
@@ -102,6 +104,11 @@ def to_tflite(
     start = time.perf_counter()
     path = check_path(path)
     _check_arguments(quantize, io_dtype, batch_size)
+    if tolerance is not None and not tolerance >= 0:
+        raise ValueError(
+            "Argument `tolerance` must be a float, 0 or more. "
+            f"Received: tolerance={tolerance!r}"
+        )
     check_graph(model, "keras_eff.export.to_tflite")
     if samples is not None:
         samples = check_samples(model, samples)
@@ -115,7 +122,8 @@ def to_tflite(
     shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
     with draft(path, data) as temporary:
         execution = execute(temporary, shown)
-        comparison = _verify(converted, shown, execution, limit)
+        reference = _in_full_precision(converted)
+        comparison = _verify(reference, shown, execution, limit)
         contents = inspect(temporary)
     quantized_here = converted is not model
     return Report(
@@ -185,7 +193,7 @@ def _converted_model(model, quantize, samples, method):
 
 
 def _file(model, data_type, batch_size, io_dtype, keep_names):
-    lowered = lower(model, lowering_rules.RULES)
+    lowered = Lowering(RULES).lower(model)
     data = convert(lowered, data_type, batch_size, io_dtype)
     widths = {layer.num_bits for layer in layers_of(model, WeightFakeQuant)}
     for num_bits in sorted(widths - {8}):
@@ -197,6 +205,14 @@ def _file(model, data_type, batch_size, io_dtype, keep_names):
         outputs=[name.removesuffix("_fake_quant") for name in outputs],
     )
     return data if keep_names else strip(data)
+
+
+def _in_full_precision(model):
+    """The model, or its clone in float32 where it computes in less."""
+    layers = layers_of(model, keras.layers.Layer)
+    if not any("float16" in layer.compute_dtype for layer in layers):
+        return model
+    return Lowering({}).lower(model)
 
 
 def _verify(model, samples, execution, limit):

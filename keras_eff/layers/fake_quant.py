@@ -1,10 +1,15 @@
-import math
 import numbers
 
 import keras
 from keras import ops
 
 from keras_eff.ops.fake_quant import check_num_bits
+
+# The scale of a narrower range, and its inverse, do not fit into float32.
+_NARROWEST = 2.0**-100
+_WIDEST = 1e38
+# For a tensor that is always zero.
+_WIDTH_OF_ZERO = 1e-6
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -13,18 +18,23 @@ class FakeQuant(keras.layers.Layer):
 
     Place it where the deployed model quantizes: at its input, and after every
     operation that the int8 file computes. `keras_eff.quantize` places all of
-    them for you. The range of values is per tensor and asymmetric, and always
-    contains 0 exactly:
+    them for you. The range of values is per tensor and asymmetric, and is
+    moved by up to half a step so that 0 is one of the values:
 
     `scale = (max - min) / (2**num_bits - 1)`,
-    `output = clip(round(input / scale), ...) * scale`
+    `zero_point = round(-min / scale)`,
+    `integer = clip(round(input / scale) + zero_point, 0, 2**num_bits - 1)`,
+    `output = (integer - zero_point) * scale`
 
     In training, the range follows the data: the first batch sets it, then
-    `range = momentum * range + (1 - momentum) * batch range`. At inference,
-    and while `trainable=False`, it is frozen. Until it has seen data
+    `range = momentum * range + (1 - momentum) * batch range`, widened to
+    contain 0. A batch of zeros alone does not count as the first; a batch
+    with NaN or infinity leaves the range as it is. At inference, and while
+    `trainable=False`, the range is frozen. Until it has seen data
     (`calibrated` is False) the layer returns its input unchanged. Gradients
     pass straight through inside the range and are zero outside it. Rounding
-    is done in float32, whatever the dtype policy.
+    is done in float32, whatever the dtype policy. Replicas of
+    `tf.distribute` share one range, the mean of theirs.
 
     Args:
         num_bits: Integer in [2, 16], width of the simulated integer, in bits.
@@ -51,11 +61,14 @@ class FakeQuant(keras.layers.Layer):
     Example:
 
     >>> layer = keras_eff.layers.FakeQuant(num_bits=2, fixed_range=(-6.0, 6.0))
-    >>> keras.ops.convert_to_numpy(layer(np.array([-6.0, -1.0, 1.0, 5.0])))
+    >>> inputs = np.array([-7.0, -1.0, 1.0, 5.0], dtype="float32")
+    >>> keras.ops.convert_to_numpy(layer(inputs))
     array([-8.,  0.,  0.,  4.], dtype=float32)
 
     Reference:
-        - [Jacob et al., 2018](https://arxiv.org/abs/1712.05877), section 3
+        - [Jacob et al., 2018](https://arxiv.org/abs/1712.05877), sections 2
+          and 3.1; the range starts at the first batch, not at an arbitrary
+          one, and activations are rounded from the first step on.
     """
 
     def __init__(self, num_bits=8, momentum=0.99, fixed_range=None, **kwargs):
@@ -63,8 +76,9 @@ class FakeQuant(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_bits = check_num_bits("num_bits", num_bits, 2, 16)
         self.momentum = _check_momentum(momentum)
-        self.fixed_range = _check_range(fixed_range)
+        self.fixed_range = _check_fixed_range(fixed_range)
         self.supports_masking = True
+        # A function of the input, called in place of rounding, if not None.
         self.observer = None
 
     def build(self, input_shape=None):
@@ -90,66 +104,85 @@ class FakeQuant(keras.layers.Layer):
             return self.fixed_range
         if not self.built:
             return (0.0, 0.0)
-        return (float(self.range_min.value), float(self.range_max.value))
+        bounds = (self.range_min, self.range_max)
+        return tuple(float(ops.convert_to_numpy(bound)) for bound in bounds)
 
     @property
     def calibrated(self):
         """Whether the range is known: fixed, set, or learnt from data."""
-        range_min, range_max = self.range
-        return range_max > range_min
+        return _is_wide(*self.range)
 
     def set_range(self, range_min, range_max):
-        """Sets the range, widened to contain 0. For calibration."""
+        """Sets the range, widened to contain 0. For calibration.
+
+        Args:
+            range_min: Float, at most `range_max`, in units of the input.
+            range_max: Float. If both are 0 the range is `(0, 1e-6)`.
+
+        Raises:
+            ValueError: If the range is fixed, or these are not bounds of one.
+        """
         if self.fixed_range is not None:
             raise ValueError(
                 "A `FakeQuant` with a `fixed_range` keeps it. Received: "
                 f"set_range({range_min}, {range_max}) on layer {self.name!r} "
                 f"with fixed_range={self.fixed_range}"
             )
-        self.range_min.assign(min(range_min, 0.0))
-        # Not empty, even for a tensor that is always zero.
-        empty = range_min >= 0.0 >= range_max
-        self.range_max.assign(1e-6 if empty else max(range_max, 0.0))
+        if not _is_interval(range_min, range_max):
+            raise ValueError(
+                "`set_range` takes finite floats `range_min` <= `range_max`. "
+                f"Received: set_range({range_min}, {range_max})"
+            )
+        if not self.built:
+            self.build()
+        range_min, range_max = min(range_min, 0.0), max(range_max, 0.0)
+        if not _is_wide(range_min, range_max):
+            range_max = _WIDTH_OF_ZERO
+        self.range_min.assign(range_min)
+        self.range_max.assign(range_max)
 
     def call(self, inputs, training=False):
-        if "float" not in keras.backend.standardize_dtype(inputs.dtype):
-            raise TypeError(
-                "`FakeQuant` takes a float tensor. Received: a tensor of dtype "
-                f"{inputs.dtype}"
-            )
+        _check_float(inputs)
         x = ops.cast(inputs, "float32")
         if self.observer is not None:
             self.observer(x)
             return inputs
         if self.fixed_range is not None:
-            outputs = self._quantize(x, *self.fixed_range)
-        else:
-            if training and self.trainable:
-                self._follow(x)
-            range_min = ops.convert_to_tensor(self.range_min)
-            range_max = ops.convert_to_tensor(self.range_max)
-            outputs = ops.where(
-                range_max > range_min,
-                self._quantize(x, range_min, range_max),
-                x,
-            )
-        return ops.cast(outputs, inputs.dtype)
-
-    def _follow(self, x):
-        low = ops.minimum(ops.min(x), 0.0)
-        high = ops.maximum(ops.max(x), 0.0)
+            return self._quantize(x, *self.fixed_range, inputs.dtype)
+        if training and self.trainable:
+            self._follow(x)
         range_min = ops.convert_to_tensor(self.range_min)
         range_max = ops.convert_to_tensor(self.range_max)
-        kept = ops.where(range_max > range_min, self.momentum, 0.0)
-        self.range_min.assign(kept * range_min + (1.0 - kept) * low)
-        self.range_max.assign(kept * range_max + (1.0 - kept) * high)
+        known = _is_wide(range_min, range_max)
+        # Quantizing by an empty range would divide by zero.
+        range_max = ops.where(known, range_max, 1.0)
+        outputs = self._quantize(x, range_min, range_max, inputs.dtype)
+        return ops.where(known, outputs, inputs)
 
-    def _quantize(self, x, range_min, range_max):
-        return keras.quantizers.fake_quant_with_min_max_vars(
+    def _follow(self, x):
+        low, high = ops.min(x, initial=0.0), ops.max(x, initial=0.0)
+        old_low = ops.convert_to_tensor(self.range_min)
+        old_high = ops.convert_to_tensor(self.range_max)
+        kept = ops.where(_is_wide(old_low, old_high), self.momentum, 0.0)
+        is_finite = ops.isfinite(high - low)
+        for bound, old, new in (
+            (self.range_min, old_low, low),
+            (self.range_max, old_high, high),
+        ):
+            average = kept * old + (1.0 - kept) * new
+            bound.assign(ops.where(is_finite, average, old))
+
+    def _quantize(self, x, range_min, range_max, dtype):
+        outputs = keras.quantizers.fake_quant_with_min_max_vars(
             x, range_min, range_max, num_bits=self.num_bits
         )
+        return ops.cast(outputs, dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
     def compute_output_spec(self, inputs, training=False):
+        _check_float(inputs)
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
     def get_config(self):
@@ -161,8 +194,31 @@ class FakeQuant(keras.layers.Layer):
         }
 
 
+def _is_wide(range_min, range_max):
+    return range_max - range_min > _NARROWEST
+
+
+def _is_interval(low, high):
+    if not (_is_number(low) and _is_number(high)):
+        return False
+    return low <= high and high - low <= _WIDEST
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _check_float(inputs):
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if "float" not in dtype:
+        raise TypeError(
+            "`FakeQuant` takes a float tensor: cast it first. "
+            f"Received: a tensor of dtype {dtype}"
+        )
+
+
 def _check_momentum(momentum):
-    if not isinstance(momentum, numbers.Real) or not 0 <= momentum < 1:
+    if not _is_number(momentum) or not 0 <= momentum < 1:
         raise ValueError(
             "Argument `momentum` must be a float in [0, 1). "
             f"Received: momentum={momentum!r}"
@@ -170,17 +226,15 @@ def _check_momentum(momentum):
     return float(momentum)
 
 
-def _check_range(fixed_range):
+def _check_fixed_range(fixed_range):
     if fixed_range is None:
         return None
-    try:
-        low, high = (float(bound) for bound in fixed_range)
-    except (TypeError, ValueError):
-        low, high = 1.0, 0.0
-    if not (math.isfinite(high - low) and low <= 0 <= high and low < high):
+    bounds = fixed_range if isinstance(fixed_range, (list, tuple)) else ()
+    is_range = len(bounds) == 2 and _is_interval(*bounds)
+    if not is_range or not bounds[0] <= 0 <= bounds[1] or not _is_wide(*bounds):
         raise ValueError(
             "Argument `fixed_range` must be a pair of finite floats "
             "(min, max) with min <= 0 <= max and min < max. "
             f"Received: fixed_range={fixed_range!r}"
         )
-    return (low, high)
+    return (float(bounds[0]), float(bounds[1]))

@@ -1,3 +1,4 @@
+import functools
 import inspect
 import operator
 
@@ -22,9 +23,9 @@ class TransformedWeights(keras.layers.Wrapper):
     Args:
         layer: `keras.layers.Layer` whose weights are transformed.
         transforms: List of `keras_eff.layers.WeightTransform`, at most one of
-            each class for each weight.
-        **kwargs: Arguments of `keras.layers.Layer`. `name` defaults to the
-            name of `layer`, `dtype` to its dtype policy.
+            each `order` for each weight.
+        **kwargs: Arguments of `keras.layers.Layer`. `name` and `trainable`
+            default to those of `layer`; `dtype` is always that of its weights.
 
     Call arguments:
         Those of the wrapped layer.
@@ -38,7 +39,8 @@ class TransformedWeights(keras.layers.Wrapper):
     Raises:
         ValueError: If two transforms would fill the same place, or the layer
             has no weight of a transform's name.
-        TypeError: If a transform is not a `WeightTransform`.
+        TypeError: If `layer` is not a layer to wrap, or `transforms` not a
+            list of `WeightTransform`.
 
     Example:
 
@@ -51,52 +53,84 @@ class TransformedWeights(keras.layers.Wrapper):
     """
 
     def __init__(self, layer, transforms, **kwargs):
+        # Keras reads the signature of `call` before there is a `self.layer`.
+        self._call_signature_of_layer = inspect.signature(
+            _check_layer(layer).call
+        )
         kwargs.setdefault("name", layer.name)
-        kwargs.setdefault("dtype", layer.dtype_policy)
+        kwargs.setdefault("trainable", layer.trainable)
+        # Not a mixed policy, whose scope would cast the weights it reads.
+        kwargs["dtype"] = layer.variable_dtype
         kwargs["autocast"] = False
         super().__init__(layer, **kwargs)
         self.transforms = _sorted_chain(transforms)
         self.supports_masking = layer.supports_masking
 
     def __getattr__(self, name):
+        # Under PyTorch, sub-layers are not found before they get here.
+        found = getattr(super(), "__getattr__", None)
         if name.startswith("_") or name in ("layer", "transforms"):
+            if found is not None:
+                return found(name)
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}"
             )
         return getattr(self.layer, name)
 
+    @property
+    def input_spec(self):
+        return self.layer.input_spec
+
     def build(self, input_shape=None):
         super().build(input_shape)
         for transform in self.transforms:
-            transform.build(self._variable(transform).shape)
-            transform.built = True
+            if not transform.built:
+                transform.build(self._variable(transform).shape)
 
     def _variable(self, transform):
         try:
-            return operator.attrgetter(transform.weight)(self.layer)
+            variable = operator.attrgetter(transform.weight)(self.layer)
         except AttributeError:
+            variable = None
+        if all(variable is not known for known in self.layer.variables):
             raise ValueError(
                 f"Layer {self.layer.name!r} ({type(self.layer).__name__}) "
                 f"has no weight {transform.weight!r} to transform. "
                 f"Received: transforms={self.transforms}"
-            ) from None
+            )
+        return variable
 
-    def call(self, inputs, *args, training=None, mask=None, **kwargs):
-        kwargs.update(self._passed_on(training=training, mask=mask))
-        seen = self.transformed_variables()
-        scope = keras.StatelessScope(
-            zip(self.layer.variables, seen, strict=True), collect_losses=True
-        )
-        before = [scope.get_current_value(v) for v in self.layer.variables]
+    def __call__(self, *args, **kwargs):
+        if not self.layer.built:
+            # From all arguments, as without the wrapper: `build` gets one.
+            args_spec, kwargs_spec = keras.tree.map_structure(
+                _symbolic, (args, kwargs)
+            )
+            self.layer(*args_spec, **kwargs_spec)
+        return super().__call__(*args, **kwargs)
+
+    @property
+    def call(self):
+        # Keras passes on `training` and masks to a `call` that names them.
+        call = functools.partial(self._call_layer)
+        call.__signature__ = self._call_signature_of_layer
+        return call
+
+    def _call_layer(self, *args, **kwargs):
+        layer = self.layer
+        # All of them: one left out would lose its value in a scope around.
+        seen = zip(layer.variables, self.transformed_variables(), strict=True)
+        scope = keras.StatelessScope(seen, collect_losses=True)
+        before = {id(v): scope.get_current_value(v) for v in layer.variables}
         with scope:
-            outputs = self.layer(inputs, *args, **kwargs)
-        for variable, value in zip(self.layer.variables, before, strict=True):
+            outputs = layer(*args, **kwargs)
+        for variable in (*layer.variables, *layer.metrics_variables):
             after = scope.get_current_value(variable)
-            if after is not value:
+            if after is not before.get(id(variable)):
                 variable.assign(after)
         for loss in scope.losses:
-            # Not the same tensor: under JAX both layers would report it.
-            self.add_loss(loss + 0.0)
+            # In a scope around, the layer that added the loss claims it.
+            (scope.original_scope or self).add_loss(loss)
         return outputs
 
     def transformed_variables(self):
@@ -107,21 +141,14 @@ class TransformedWeights(keras.layers.Wrapper):
             seen[key] = transform(seen[key])
         return list(seen.values())
 
-    def compute_mask(self, inputs, previous_mask):
-        return self.layer.compute_mask(inputs, previous_mask)
+    def compute_mask(self, *args, **kwargs):
+        return self.layer.compute_mask(*args, **kwargs)
 
     def compute_output_shape(self, *args, **kwargs):
         return self.layer.compute_output_shape(*args, **kwargs)
 
-    def compute_output_spec(
-        self, inputs, *args, training=None, mask=None, **kwargs
-    ):
-        kwargs.update(self._passed_on(training=training, mask=mask))
-        return self.layer.compute_output_spec(inputs, *args, **kwargs)
-
-    def _passed_on(self, **named):
-        accepted = inspect.signature(self.layer.call).parameters
-        return {name: v for name, v in named.items() if name in accepted}
+    def compute_output_spec(self, *args, **kwargs):
+        return self.layer.compute_output_spec(*args, **kwargs)
 
     def get_config(self):
         transforms = [
@@ -141,19 +168,41 @@ class TransformedWeights(keras.layers.Wrapper):
         return cls(layer, transforms, **config)
 
 
+def _symbolic(value):
+    if not hasattr(value, "shape"):
+        return value
+    dtype = keras.backend.standardize_dtype(value.dtype)
+    return keras.KerasTensor(tuple(value.shape), dtype)
+
+
+def _check_layer(layer):
+    is_layer = isinstance(layer, keras.layers.Layer)
+    if not is_layer or isinstance(layer, TransformedWeights):
+        raise TypeError(
+            "Argument `layer` must be a `keras.layers.Layer`, and not a "
+            "`TransformedWeights`: give all transforms to one wrapper. "
+            f"Received: {_full_name(layer)}"
+        )
+    return layer
+
+
 def _sorted_chain(transforms):
-    for transform in transforms:
-        if not isinstance(transform, WeightTransform):
-            kind = type(transform)
+    is_list = isinstance(transforms, (list, tuple))
+    for value in transforms if is_list else [transforms]:
+        if not is_list or not isinstance(value, WeightTransform):
             raise TypeError(
-                "Argument `transforms` must hold "
-                "`keras_eff.layers.WeightTransform` layers. Received: "
-                f"{kind.__module__}.{kind.__name__}"
+                "Argument `transforms` must be a list of "
+                "`keras_eff.layers.WeightTransform`. "
+                f"Received: {_full_name(value)}"
             )
     places = [(t.weight, t.order) for t in transforms]
     if len(set(places)) < len(places):
         raise ValueError(
-            "Argument `transforms` may hold one transform of each kind for "
-            f"each weight. Received: transforms={transforms}"
+            "Argument `transforms` may hold one transform of each order for "
+            f"each weight. Received: (weight, order) of {places}"
         )
     return sorted(transforms, key=lambda transform: transform.order)
+
+
+def _full_name(value):
+    return f"{type(value).__module__}.{type(value).__name__}"

@@ -1,3 +1,5 @@
+import numbers
+
 import keras
 
 from keras_eff.layers.weight_transform import WeightTransform
@@ -12,14 +14,23 @@ class WeightFakeQuant(WeightTransform):
     The step of a `keras_eff.layers.TransformedWeights` chain that makes a
     layer compute with the very integers that its int8 file will hold. It acts
     alike in training and inference, and has no state: the scale follows the
-    weight, `max|w| / (2**(num_bits - 1) - 1)`.
+    weight.
+
+    `scale = max|weight| / (2**(num_bits - 1) - 1)`,
+    `output = round(weight / scale) * scale`
+
+    The maximum is over each channel. The gradient is that of the identity.
+    A channel of zeros stays zero.
 
     Args:
         num_bits: Integer in [2, 8], width of the integers, in bits.
-        channel_axes: Axes of the weight that keep a scale of their own; empty
-            for one scale per tensor.
-        weight: String, the attribute of the layer that the step transforms.
+        channel_axes: Tuple of integers, the axes of the weight that keep a
+            scale of their own; empty for one scale per tensor.
+        weight: String, see `keras_eff.layers.WeightTransform`.
         **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        weight: Float tensor.
 
     Input shape:
         The shape of the weight.
@@ -28,7 +39,8 @@ class WeightFakeQuant(WeightTransform):
         Same as the input shape.
 
     Raises:
-        ValueError: If `num_bits` is not an integer in [2, 8].
+        ValueError: If `num_bits` is not an integer in [2, 8], or
+            `channel_axes` are not axes of the weight.
 
     Example:
 
@@ -39,7 +51,9 @@ class WeightFakeQuant(WeightTransform):
            [ 1.,  0.]], dtype=float32)
 
     Reference:
-        - [Krishnamoorthi, 2018](https://arxiv.org/abs/1806.08342), section 3
+        - [Krishnamoorthi, 2018](https://arxiv.org/abs/1806.08342), section
+          3.1.2; the integers are `-limit..limit`, without `-limit - 1`, as
+          int8 kernels demand.
     """
 
     order = 2
@@ -47,7 +61,16 @@ class WeightFakeQuant(WeightTransform):
     def __init__(self, num_bits=8, channel_axes=(-1,), **kwargs):
         super().__init__(**kwargs)
         self.num_bits = check_num_bits("num_bits", num_bits, 2, 8)
-        self.channel_axes = tuple(channel_axes)
+        self.channel_axes = _check_axes(channel_axes)
+
+    def build(self, input_shape):
+        rank = len(input_shape)
+        if any(not -rank <= axis < rank for axis in self.channel_axes):
+            raise ValueError(
+                f"Argument `channel_axes` must hold axes of the weight, which "
+                f"has shape {tuple(input_shape)}. "
+                f"Received: channel_axes={self.channel_axes}"
+            )
 
     def call(self, weight):
         return fake_quant_weight(weight, self.num_bits, self.channel_axes)
@@ -58,3 +81,13 @@ class WeightFakeQuant(WeightTransform):
             "num_bits": self.num_bits,
             "channel_axes": self.channel_axes,
         }
+
+
+def _check_axes(channel_axes):
+    axes = channel_axes if isinstance(channel_axes, (list, tuple)) else [None]
+    if not all(isinstance(axis, numbers.Integral) for axis in axes):
+        raise ValueError(
+            "Argument `channel_axes` must be a tuple of integers. "
+            f"Received: channel_axes={channel_axes!r}"
+        )
+    return tuple(int(axis) for axis in axes)

@@ -1,9 +1,16 @@
+import numbers
+
+import keras
 from keras import ops
+
+# The scale of a smaller peak, and its inverse, do not fit into float32.
+_SMALLEST_PEAK = 2.0**-100
 
 
 def check_num_bits(name: str, num_bits: int, low: int, high: int) -> int:
     """Returns `num_bits`, or raises a ValueError outside `[low, high]`."""
-    if isinstance(num_bits, bool) or num_bits not in range(low, high + 1):
+    is_integer = isinstance(num_bits, numbers.Integral)
+    if not is_integer or not low <= num_bits <= high:
         raise ValueError(
             f"Argument `{name}` must be an integer in [{low}, {high}]. "
             f"Received: {name}={num_bits!r}"
@@ -17,6 +24,7 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
     `scale = max|w| / (2**(num_bits - 1) - 1)` over all but `channel_axes`,
     `output = round(w / scale) * scale`, with the gradient of the identity
     ([Krishnamoorthi, 2018](https://arxiv.org/abs/1806.08342), section 3.1.2).
+    The arithmetic is in float32 at least. A channel of zeros stays zero.
 
     Args:
         weight: Float tensor of any shape.
@@ -31,7 +39,10 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
     kept = {axis % rank for axis in channel_axes}
     axes = tuple(axis for axis in range(rank) if axis not in kept)
     limit = 2 ** (num_bits - 1) - 1
-    peak = ops.max(ops.abs(weight), axis=axes, keepdims=True)
-    scale = ops.where(peak > 0, peak, ops.ones_like(peak)) / limit
-    quantized = ops.round(weight / scale) * scale
-    return weight + ops.stop_gradient(quantized - weight)
+    dtype = keras.backend.result_type(weight.dtype, "float32")
+    exact = ops.cast(weight, dtype)
+    peak = ops.max(ops.abs(exact), axis=axes, keepdims=True)
+    scale = ops.where(peak > _SMALLEST_PEAK, peak, 1.0) / limit
+    quantized = ops.cast(ops.round(exact / scale) * scale, weight.dtype)
+    # Adds an exact 0 that carries the gradient.
+    return ops.stop_gradient(quantized) + (weight - ops.stop_gradient(weight))

@@ -1,19 +1,24 @@
+import functools
 import math
 
 import keras
 from keras import ops
 
-from keras_eff.transforms.graph import has_mask
+from keras_eff.transforms.graph import mask_of
 
-_PLAIN_KEYWORDS = {"value", "key", "return_attention_scores", "training"}
-_SHARED = (
-    "use_bias",
+_PLAIN_KEYWORDS = {
+    "query",
+    "value",
+    "key",
+    "return_attention_scores",
+    "training",
+}
+_OF_DENSE = (
     "kernel_initializer",
     "bias_initializer",
     "kernel_regularizer",
     "bias_regularizer",
-    "trainable",
-    "dtype",
+    "activity_regularizer",
 )
 
 
@@ -30,17 +35,21 @@ def expand_attention(call, rewriter):
 
 def _is_plain(call):
     config = call.operation.get_config()
-    used = {
-        k for k, v in call.kwargs.items() if v is not None and v is not False
+    given = {
+        name
+        for name, value in call.kwargs.items()
+        if value is not None and value is not False
     }
+    beyond = ("use_gate", "sliding_window")
+    of_each_head = ("kernel_constraint", "bias_constraint")
     return (
         len(call.args) <= 3
-        and used <= _PLAIN_KEYWORDS
+        and given <= _PLAIN_KEYWORDS
         and all(len(x.shape) == 3 for x in call.tensors)
-        and not any(has_mask(x) for x in call.tensors)
-        and config["attention_axes"] in (None, (1,), [1])
-        and not isinstance(config["output_shape"], (list, tuple))
-        and not config.get("use_gate")
+        and all(mask_of(x) is None for x in call.tensors)
+        and len(config["attention_axes"]) == 1
+        and len(config["output_shape"] or (0,)) == 1
+        and not any(config.get(name) for name in (*beyond, *of_each_head))
     )
 
 
@@ -51,69 +60,76 @@ def _attend(
     value,
     key=None,
     return_attention_scores=False,
+    training=None,
     **unused,
 ):
     """`softmax(query @ key.T / sqrt(key_dim)) @ value`, each head apart."""
-    config = layer.get_config()
-
-    def heads(part, tensor, scale=1.0):
-        outputs = _dense(layer, rewriter, part, tensor)
-        if scale != 1.0:
-            outputs = outputs * scale
-        split = (
-            -1,
-            config["num_heads"],
-            outputs.shape[-1] // config["num_heads"],
-        )
-        return ops.transpose(_reshape(outputs, split), (0, 2, 1, 3))
-
+    project = functools.partial(_project, layer, rewriter)
+    named = functools.partial(_named, layer, rewriter)
+    heads = functools.partial(_heads, layer, rewriter)
     key = value if key is None else key
-    query = heads("query", query, scale=config["key_dim"] ** -0.5)
-    key = ops.transpose(heads("key", key), (0, 1, 3, 2))
-    scores = ops.softmax(ops.matmul(query, key))
-    kept = _dropout(layer, rewriter, scores) if config["dropout"] else scores
-    mixed = ops.matmul(kept, heads("value", value))
-    mixed = ops.transpose(mixed, (0, 2, 1, 3))
-    mixed = _reshape(mixed, (-1, math.prod(mixed.shape[2:])))
-    outputs = _dense(layer, rewriter, "attention_output", mixed)
+    query = project("query", layer.query_dense, query)
+    if layer.key_dim > 1:
+        query = named("query_scale", query * layer.key_dim**-0.5)
+    query = heads("query", query)
+    key = heads("key", project("key", layer.key_dense, key), (0, 2, 3, 1))
+    value = heads("value", project("value", layer.value_dense, value))
+    scores = named("scores", ops.matmul(query, key))
+    scores = named("softmax", ops.softmax(scores))
+    kept = _dropout(layer, rewriter, scores, training)
+    mixed = named("mixed", ops.matmul(kept, value))
+    mixed = named("transpose", ops.transpose(mixed, (0, 2, 1, 3)))
+    mixed = _reshape(layer, rewriter, mixed, (-1, math.prod(mixed.shape[2:])))
+    outputs = project("attention_output", layer.output_dense, mixed)
     return (outputs, scores) if return_attention_scores else outputs
 
 
-def _reshape(tensor, shape):
-    return keras.layers.Reshape(shape)(tensor)
-
-
-def _dense(layer, rewriter, part, tensor):
+def _project(layer, rewriter, part, dense, tensor):
     """One of the four projections, as a `Dense` over all heads at once."""
-    values = [
-        ops.convert_to_tensor(v)
-        for v in layer.weights
-        if v.path.split("/")[-2] == part
-    ]
-    values[0] = ops.reshape(values[0], (tensor.shape[-1], -1))
-    values[1:] = [ops.reshape(bias, (-1,)) for bias in values[1:]]
-    config = layer.get_config()
-    return rewriter.apply(
-        (id(layer), part),
-        lambda: keras.layers.Dense(
-            values[0].shape[-1],
-            name=f"{layer.name}_{part}",
-            **{name: config[name] for name in _SHARED},
-        ),
-        values,
-        tensor,
-    )
+    kernel = ops.reshape(dense.kernel, (tensor.shape[-1], -1))
+    biases = [] if dense.bias is None else [ops.reshape(dense.bias, (-1,))]
+
+    def make():
+        return keras.layers.Dense(
+            kernel.shape[-1],
+            use_bias=bool(biases),
+            name=rewriter.unique(f"{layer.name}_{part}"),
+            dtype=layer.dtype_policy,
+            trainable=layer.trainable and dense.trainable,
+            **{name: getattr(dense, name) for name in _OF_DENSE},
+        )
+
+    return rewriter.apply((id(layer), part), make, [kernel, *biases], tensor)
 
 
-def _dropout(layer, rewriter, scores):
-    config = layer.get_config()
-    return rewriter.apply(
-        (id(layer), "dropout"),
-        lambda: keras.layers.Dropout(
-            config["dropout"],
-            seed=config["seed"],
-            name=f"{layer.name}_dropout",
-        ),
-        [v for v in layer.variables if v not in layer.weights],
-        scores,
-    )
+def _heads(layer, rewriter, part, tensor, order=(0, 2, 1, 3)):
+    """The heads of a projection, side by side on axis 1."""
+    size = tensor.shape[-1] // layer.num_heads
+    tensor = _reshape(layer, rewriter, tensor, (-1, layer.num_heads, size))
+    tensor = ops.transpose(tensor, order)
+    return _named(layer, rewriter, f"{part}_heads", tensor)
+
+
+def _dropout(layer, rewriter, scores, training):
+    if not layer.dropout:
+        return scores
+    weights = {id(v) for v in layer.weights}
+    seeds = [v for v in layer.variables if id(v) not in weights]
+
+    def make():
+        name = rewriter.unique(f"{layer.name}_dropout")
+        policy = layer.dtype_policy
+        return keras.layers.Dropout(layer.dropout, name=name, dtype=policy)
+
+    key = (id(layer), "dropout")
+    return rewriter.apply(key, make, seeds, scores, training=training)
+
+
+def _reshape(layer, rewriter, tensor, shape):
+    name = rewriter.unique(f"{layer.name}_reshape")
+    policy = layer.dtype_policy
+    return keras.layers.Reshape(shape, name=name, dtype=policy)(tensor)
+
+
+def _named(layer, rewriter, part, tensor):
+    return rewriter.named(rewriter.unique(f"{layer.name}_{part}"), tensor)

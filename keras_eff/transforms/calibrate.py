@@ -1,4 +1,7 @@
 import contextlib
+import itertools
+import numbers
+import time
 
 import keras
 import numpy as np
@@ -6,42 +9,57 @@ import numpy as np
 from keras_eff.layers import FakeQuant
 from keras_eff.ops.range_search import mse_range
 from keras_eff.ops.range_search import percentile_range
+from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.graph import layers_of
 from keras_eff.transforms.samples import batches
 from keras_eff.transforms.samples import check_samples
 
 _METHODS = ("minmax", "percentile", "mse")
 _BINS = 2048
+_PATIENCE_S = 2.0
 
 
 def calibrate(
-    model, samples, method="minmax", *, percentile=0.9999, batch_size=32
-):
+    model,
+    samples,
+    method="minmax",
+    *,
+    percentile=0.9999,
+    batch_size=32,
+    verbose="auto",
+) -> keras.Model:
     """Sets the ranges of a model's `FakeQuant` layers from samples.
 
     With `keras_eff.quantize`, this is post-training quantization: a few
-    hundred samples, no labels, no training. The model runs in inference mode,
-    so statistics of batch normalization stay as they are; layers with a
-    `fixed_range` keep it. Training may go on from the ranges found.
+    hundred samples, no labels, no training. The activations that are observed
+    are those before any rounding but that of weights and of fixed ranges. The
+    model runs in inference mode, so statistics of batch normalization stay as
+    they are; layers with a `fixed_range` keep it. Training may go on from the
+    ranges found.
 
     Args:
-        model: `keras.Model` with `keras_eff.layers.FakeQuant` layers, from
-            `keras_eff.quantize` or placed by hand. Its ranges are set in place.
+        model: Sequential or Functional model with `keras_eff.layers.FakeQuant`
+            layers, from `keras_eff.quantize` or placed by hand. Its ranges are
+            set in place, all of them or, after an error, none.
         samples: Array of shape (samples, ...), or a list or dict of arrays for
             several inputs, in the model's own units and dtypes.
         method: "minmax", the smallest and largest value seen; "percentile",
             all but the rarest values; "mse", the range with the least squared
             rounding and clipping error. The last two run the samples twice.
         percentile: Float in (0, 1], share of the values that stay inside the
-            range of method "percentile".
-        batch_size: Integer, samples per step.
+            range of method "percentile"; as many are left out at either end.
+        batch_size: Positive integer, samples per step.
+        verbose: 0, silent; 1, a progress bar; "auto", a progress bar once it
+            takes longer than two seconds.
 
     Returns:
         `model`.
 
     Raises:
+        TypeError: If `model` is not a Keras 3 model.
         ValueError: If there are no samples, they do not fit the model or are
-            not finite, `method` is unknown, or the model has no `FakeQuant`.
+            not finite, the model computes NaN or infinity from them or has no
+            `FakeQuant`, or an argument is out of range.
 
     Example:
 
@@ -51,31 +69,54 @@ def calibrate(
     >>> keras_eff.calibrate(quantized, samples).layers[1].range
     (-1.0, 1.0)
     """
+    _check_arguments(method, percentile, batch_size, verbose)
+    check_graph(model, "keras_eff.calibrate")
+    layers = _layers_to_calibrate(model)
+    samples = check_samples(model, samples)
+    passes = 1 if method == "minmax" else 2
+    advance = _progress(passes * -(-len(samples[0]) // batch_size), verbose)
+
+    def observe(observers):
+        with _attached(observers):
+            for batch in batches(model, samples, batch_size):
+                model(batch, training=False)
+                advance()
+        return {k: x for k, x in observers.items() if x.has_seen_data}
+
+    seen = observe({layer: _Extremes() for layer in layers})
+    ranges = {layer: (x.low, x.high) for layer, x in seen.items()}
+    if method != "minmax":
+        seen = observe({k: _Histogram(*bounds) for k, bounds in ranges.items()})
+        ranges = {
+            layer: _clipped(method, x, percentile, layer.num_bits)
+            for layer, x in seen.items()
+        }
+    for layer, (low, high) in ranges.items():
+        layer.set_range(low, high)
+    return model
+
+
+def _check_arguments(method, percentile, batch_size, verbose):
     if method not in _METHODS:
         raise ValueError(
             f"Argument `method` must be one of {_METHODS}. "
             f"Received: method={method!r}"
         )
-    if not 0.0 < percentile <= 1.0:
+    if not isinstance(percentile, numbers.Real) or not 0 < percentile <= 1:
         raise ValueError(
             "Argument `percentile` must be a float in (0, 1]. "
             f"Received: percentile={percentile!r}"
         )
-    samples = check_samples(model, samples)
-    layers = _layers_to_calibrate(model)
-    extremes = {layer: _Extremes() for layer in layers}
-    _observe(model, samples, batch_size, extremes)
-    ranges = {layer: seen.range for layer, seen in extremes.items()}
-    if method != "minmax":
-        histograms = {layer: _Histogram(*ranges[layer]) for layer in layers}
-        _observe(model, samples, batch_size, histograms)
-        ranges = {
-            layer: _clipped(method, seen, percentile, layer.num_bits)
-            for layer, seen in histograms.items()
-        }
-    for layer, (low, high) in ranges.items():
-        layer.set_range(low, high)
-    return model
+    if type(batch_size) is not int or batch_size < 1:
+        raise ValueError(
+            "Argument `batch_size` must be a positive integer. "
+            f"Received: batch_size={batch_size!r}"
+        )
+    if verbose not in ("auto", 0, 1):
+        raise ValueError(
+            'Argument `verbose` must be "auto", 0 or 1. '
+            f"Received: verbose={verbose!r}"
+        )
 
 
 def _layers_to_calibrate(model):
@@ -88,14 +129,31 @@ def _layers_to_calibrate(model):
     return [layer for layer in layers if layer.fixed_range is None]
 
 
-def _observe(model, samples, batch_size, observers):
-    """Runs the model on the samples with an observer in each layer."""
-    with contextlib.ExitStack() as stack:
-        for layer, observer in observers.items():
-            layer.observer = observer
-            stack.callback(setattr, layer, "observer", None)
-        for batch in batches(model, samples, batch_size):
-            model(batch, training=False)
+def _progress(num_steps, verbose):
+    """A function to call after each step, which draws a bar or does not."""
+    bar = keras.utils.Progbar(num_steps)
+    steps = itertools.count(1)
+    start = time.monotonic()
+
+    def advance():
+        step = next(steps)
+        takes_long = time.monotonic() - start > _PATIENCE_S
+        if verbose == 1 or (verbose == "auto" and takes_long):
+            bar.update(step)
+
+    return advance
+
+
+@contextlib.contextmanager
+def _attached(observers):
+    """Has each layer call its observer in place of rounding."""
+    for layer, observer in observers.items():
+        layer.observer = observer
+    try:
+        yield
+    finally:
+        for layer in observers:
+            layer.observer = None
 
 
 def _clipped(method, histogram, percentile, num_bits):
@@ -109,7 +167,8 @@ class _Extremes:
     """The smallest and largest value seen, and 0."""
 
     def __init__(self):
-        self.range = (0.0, 0.0)
+        self.low = self.high = 0.0
+        self.has_seen_data = False
 
     def __call__(self, tensor):
         values = keras.ops.convert_to_numpy(tensor)
@@ -120,11 +179,14 @@ class _Extremes:
                 f"Received: a tensor of shape {values.shape} with range "
                 f"({low}, {high})"
             )
-        self.range = (min(self.range[0], low), max(self.range[1], high))
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.has_seen_data = True
 
 
 class _Histogram:
     """How many values fell into each of equal bins over a range."""
+
+    has_seen_data = True
 
     def __init__(self, low, high):
         self.edges = np.linspace(low, max(high, low + 1e-6), _BINS + 1)

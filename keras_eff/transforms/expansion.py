@@ -5,35 +5,52 @@ integer kernel. A rule is a function from a `Call` and the `Rewriter`.
 """
 
 import functools
+import numbers
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_eff.layers import KeepFloat
 from keras_eff.transforms.attention import expand_attention
 from keras_eff.transforms.cloning import clone
+from keras_eff.transforms.cloning import without_activation
+from keras_eff.transforms.graph import mask_of
 from keras_eff.transforms.kinds import activation_name
+from keras_eff.transforms.kinds import unwrapped
 from keras_eff.transforms.rewriter import Rewriter
 from keras_eff.transforms.separable import expand_separable
 
 
-def expand(model, keeps):
+def expand(model, keeps=lambda operation: False):
     """A model that computes what `model` does, in simpler layers.
 
     Args:
         model: Sequential or Functional model; it is left as it was.
         keeps: Predicate on an operation: those are not taken apart.
+
+    Returns:
+        The new model, and the set of its operations that `keeps` chose.
     """
-    return Rewriter(_RULES, keeps).rewrite(model)
+    rewriter = Rewriter(_RULES, keeps)
+    return rewriter.rewrite(model), rewriter.kept
 
 
 def _weighted(call, rewriter):
     """An activation that no kernel fuses becomes a layer of its own."""
-    layer = getattr(call.operation, "layer", call.operation)
+    layer = unwrapped(call.operation)
     function = getattr(layer, "activation", keras.activations.linear)
     fuses = not type(layer).__name__.endswith("Transpose")
     if activation_name(function) in ("linear", "relu" if fuses else ""):
         return rewriter.copy(call)
-    outputs = rewriter.copy(call, lambda: _without_activation(call.operation))
+    inner = {id(v) for v in getattr(function, "variables", ())}
+    outputs = rewriter.apply(
+        id(call.operation),
+        lambda: without_activation(call.operation),
+        [v for v in call.operation.variables if id(v) not in inner],
+        *call.args,
+        **call.kwargs,
+    )
     return _activate(layer, outputs, rewriter)
 
 
@@ -43,62 +60,94 @@ def _separable(call, rewriter):
 
 
 def _activate(layer, tensor, rewriter):
-    if layer.activation is keras.activations.linear:
+    function = layer.activation
+    if function is keras.activations.linear:
         return tensor
     name = rewriter.unique(f"{layer.name}_activation")
-    return keras.layers.Activation(layer.activation, name=name)(tensor)
-
-
-def _without_activation(operation):
-    copy = clone(operation)
-    getattr(copy, "layer", copy).activation = keras.activations.linear
-    return copy
+    if isinstance(function, keras.layers.Layer):
+        return rewriter.apply(
+            id(function),
+            lambda: clone(function, name=name),
+            function.variables if function.built else None,
+            tensor,
+        )
+    return keras.layers.Activation(
+        function,
+        name=name,
+        dtype=layer.dtype_policy,
+        activity_regularizer=layer.activity_regularizer,
+    )(tensor)
 
 
 def _merge(call, rewriter):
     """A sum or product of three or more tensors, pair by pair."""
-    terms = call.args[0]
-    if not isinstance(terms, (list, tuple)) or len(terms) < 3:
+    if len(call.tensors) < 3:
         return rewriter.copy(call)
-    return _fold(call.operation, type(call.operation), terms, rewriter)
+    *terms, last = call.tensors
+    kind = type(call.operation)
+    total = _fold(kind, terms, call.operation, rewriter)
+    name = rewriter.inherited(call.operation)
+    return kind(name=name, dtype=call.operation.dtype_policy)([total, last])
 
 
 def _average(call, rewriter):
-    terms = call.args[0]
-    total = _fold(call.operation, keras.layers.Add, terms, rewriter)
-    return ops.multiply(total, 1.0 / len(terms))
+    if any(mask_of(x) is not None for x in call.tensors):
+        return rewriter.copy(call)
+    layer = call.operation
+    total = _fold(keras.layers.Add, call.tensors, layer, rewriter)
+    return _scaled(total, 1.0 / len(call.tensors), layer, rewriter)
 
 
-def _fold(layer, kind, terms, rewriter):
+def _fold(kind, terms, layer, rewriter):
     def pair(total, term):
-        return kind(name=rewriter.unique(f"{layer.name}_pair"))([total, term])
+        name = rewriter.unique(f"{layer.name}_pair")
+        return kind(name=name, dtype=layer.dtype_policy)([total, term])
 
     return functools.reduce(pair, terms)
 
 
+def _scaled(tensor, factor, operation, rewriter):
+    name = rewriter.inherited(operation)
+    return rewriter.named(name, ops.multiply(tensor, factor))
+
+
 def _divide(call, rewriter):
     numerator, divisor = call.args
-    if isinstance(divisor, keras.KerasTensor):
+    if not isinstance(divisor, (numbers.Real, np.ndarray)):
         return rewriter.copy(call)
-    return ops.multiply(numerator, 1.0 / divisor)
+    return _scaled(numerator, 1.0 / divisor, call.operation, rewriter)
 
 
 def _negative(call, rewriter):
-    return ops.multiply(call.args[0], -1.0)
+    return _scaled(call.args[0], -1.0, call.operation, rewriter)
 
 
 def _square(call, rewriter):
-    return ops.multiply(call.args[0], call.args[0])
+    return _scaled(call.args[0], call.args[0], call.operation, rewriter)
+
+
+def _unless_kept_float(rule):
+    """A rule that does not apply where a `KeepFloat` asks for float."""
+
+    def apply(call, rewriter):
+        if any(isinstance(reader, KeepFloat) for reader in call.consumers):
+            return rewriter.copy(call)
+        return rule(call, rewriter)
+
+    return apply
 
 
 _RULES = {
-    "attention": expand_attention,
-    "average": _average,
-    "add": _merge,
-    "divide": _divide,
-    "multiply": _merge,
-    "negative": _negative,
-    "separable": _separable,
-    "square": _square,
-    "weighted": _weighted,
+    kind: _unless_kept_float(rule)
+    for kind, rule in {
+        "attention": expand_attention,
+        "average": _average,
+        "add": _merge,
+        "divide": _divide,
+        "multiply": _merge,
+        "negative": _negative,
+        "separable": _separable,
+        "square": _square,
+        "weighted": _weighted,
+    }.items()
 }

@@ -5,6 +5,8 @@ and tests/transforms/graph_test.py pins them.
 """
 
 import dataclasses
+import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +33,16 @@ class Call:
         leaves = keras.tree.flatten((self.args, self.kwargs))
         return [x for x in leaves if isinstance(x, keras.KerasTensor)]
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether a Keras mask has a part in what the layer computes."""
+        layer = self.operation
+        if not isinstance(layer, keras.layers.Layer):
+            return False
+        takes_mask = "mask" in inspect.signature(layer.call).parameters
+        masks = [self.kwargs.get("mask"), *map(mask_of, self.tensors)]
+        return takes_mask and any(mask is not None for mask in masks)
+
     def replaced(self, function: Callable) -> "Call":
         """The same call with `function` applied to each of its tensors."""
 
@@ -50,8 +62,7 @@ def is_graph(operation: Any) -> bool:
         return False
     if not isinstance(operation, (keras.Sequential, keras.Function)):
         return False
-    owner = next(c for c in type(operation).__mro__ if "call" in vars(c))
-    return owner.__module__.startswith("keras.")
+    return _is_of_keras(type(operation), "call")
 
 
 def check_graph(model: Any, what: str) -> None:
@@ -108,6 +119,10 @@ def rebuild(
 ) -> keras.Model:
     """A new model in which `rule` stands for each call of the old one.
 
+    It is of the class of `model`, with the methods that the caller may have
+    given it, unless that class is `keras.Sequential` or has a constructor of
+    its own: then it is a plain `keras.Model`.
+
     Args:
         model: Sequential or Functional model; it is left as it was.
         rule: Function from a `Call` to what the call returns in the new
@@ -119,12 +134,13 @@ def rebuild(
     graph = _functional(model)
     inputs = [_clone_input(x) for x in graph.inputs]
     outputs = replay(model, [on_input(x) for x in inputs], rule)
-    pack = keras.tree.pack_sequence_as
-    return keras.Model(
-        pack(graph._inputs_struct, inputs),
-        keras.tree.map_structure(on_output, outputs),
-        name=model.name,
-    )
+    outputs = keras.tree.map_structure(on_output, outputs)
+    _give_unique_names(keras.tree.flatten(outputs))
+    inputs = keras.tree.pack_sequence_as(graph._inputs_struct, inputs)
+    new = _class_of(model)(inputs, outputs, name=model.name)
+    # The keys of dicts of losses: not the names of what `on_output` adds.
+    new.output_names = list(graph.output_names)
+    return new
 
 
 def replay(model: keras.Model, inputs: list, rule: Callable[[Call], Any]):
@@ -143,21 +159,11 @@ def replay(model: keras.Model, inputs: list, rule: Callable[[Call], Any]):
     )
 
 
-def _functional(model):
-    if isinstance(model, keras.Sequential):
-        return keras.Model(model.inputs[0], model.outputs[0])
-    return model
-
-
-def _clone_input(tensor):
-    layer = producer(tensor)
-    return keras.Input(
-        batch_shape=tensor.shape,
-        dtype=tensor.dtype,
-        sparse=tensor.sparse,
-        name=layer.name,
-        optional=getattr(layer, "optional", False),
-    )
+def copy_bare(operation: keras.Operation) -> keras.Operation:
+    """A copy, called nowhere yet, of an operation that is not a layer."""
+    copy = object.__new__(type(operation))
+    vars(copy).update(vars(operation), _inbound_nodes=[], _outbound_nodes=[])
+    return copy
 
 
 def producer(tensor) -> keras.Operation:
@@ -165,9 +171,17 @@ def producer(tensor) -> keras.Operation:
     return tensor._keras_history.operation
 
 
-def has_mask(tensor) -> bool:
-    """Whether a Keras mask travels with a symbolic tensor."""
-    return getattr(tensor, "_keras_mask", None) is not None
+def mask_of(tensor):
+    """The Keras mask that travels with a symbolic tensor, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def input_names(model) -> list:
+    """What a dict of the model's inputs has as keys, in order of the inputs."""
+    structure = _functional(model)._inputs_struct
+    if isinstance(structure, dict):
+        return keras.tree.flatten({key: key for key in structure})
+    return [tensor.name for tensor in model.inputs]
 
 
 def pack_inputs(model, arrays: list):
@@ -177,7 +191,7 @@ def pack_inputs(model, arrays: list):
 
 
 def layers_of(model, kind: type) -> list:
-    """The layers of a class anywhere in a model, each once."""
+    """The layers of a class anywhere in a model or layer, each once."""
     return [x for x in model._flatten_layers() if isinstance(x, kind)]
 
 
@@ -188,3 +202,65 @@ def readers_of(model, tensor) -> list:
         for node, _ in calls(model)
         if any(x is tensor for x in node.input_tensors)
     ]
+
+
+def _functional(model):
+    if isinstance(model, keras.Sequential):
+        return keras.Model(model.inputs[0], model.outputs[0])
+    return model
+
+
+def _give_unique_names(outputs):
+    """Numbers bare operations that have the name of another.
+
+    Keras names them apart in a session, in which the model may not be made.
+    """
+    names = set()
+    for operation in sorted(_operations_behind(outputs), key=_is_bare):
+        name = operation.name
+        for number in itertools.count(1):
+            if not (_is_bare(operation) and operation.name in names):
+                break
+            operation.name = f"{name}_{number}"
+        names.add(operation.name)
+
+
+def _is_bare(operation):
+    return not isinstance(operation, keras.layers.Layer)
+
+
+def _operations_behind(tensors):
+    nodes, waiting = {}, list(tensors)
+    while waiting:
+        history = waiting.pop()._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        if id(node) not in nodes:
+            nodes[id(node)] = node
+            waiting.extend(node.input_tensors)
+    return list(dict.fromkeys(node.operation for node in nodes.values()))
+
+
+def _class_of(model):
+    kind = type(model)
+    is_plain = isinstance(model, keras.Sequential)
+    if is_plain or not _is_of_keras(kind, "__init__"):
+        return keras.Model
+    return kind
+
+
+def _is_of_keras(kind, method):
+    """Whether a class inherits a method from Keras and does not override it."""
+    owner = next(c for c in kind.__mro__ if method in vars(c))
+    return owner.__module__.startswith("keras.")
+
+
+def _clone_input(tensor):
+    layer = producer(tensor)
+    return keras.Input(
+        batch_shape=tensor.shape,
+        dtype=tensor.dtype,
+        sparse=tensor.sparse,
+        ragged=tensor.ragged,
+        name=layer.name,
+        optional=getattr(layer, "optional", False),
+    )

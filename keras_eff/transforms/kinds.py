@@ -27,7 +27,7 @@ FIXED_RANGES = {
     "tanh": (-1.0, 127 / 128),
 }
 
-# Functions from integers to integers, each with a range on both sides.
+# Functions that an int8 kernel computes, each with a range on both sides.
 ACTIVATIONS = frozenset(FIXED_RANGES) | {
     "abs",
     "gelu",
@@ -37,15 +37,18 @@ ACTIVATIONS = frozenset(FIXED_RANGES) | {
     "silu",
 }
 
+_ALIASES = {"relu6": "relu", "swish": "silu"}
+
 _LAYERS = {
     "linear": (
-        "ActivityRegularization AlphaDropout Dropout GaussianDropout "
-        "GaussianNoise Identity RandomBrightness RandomColorDegeneration "
-        "RandomColorJitter RandomContrast RandomElasticTransform "
-        "RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale "
-        "RandomHue RandomInvert RandomPerspective RandomPosterization "
-        "RandomRotation RandomSaturation RandomSharpness RandomShear "
-        "RandomTranslation RandomZoom SpatialDropout1D SpatialDropout2D"
+        "ActivityRegularization AlphaDropout AugMix Dropout GaussianDropout "
+        "GaussianNoise Identity RandAugment RandomBrightness "
+        "RandomColorDegeneration RandomColorJitter RandomContrast "
+        "RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+        "RandomGrayscale RandomHue RandomInvert RandomPerspective "
+        "RandomPosterization RandomRotation RandomSaturation RandomSharpness "
+        "RandomShear RandomTranslation RandomZoom SpatialDropout1D "
+        "SpatialDropout2D SpatialDropout3D"
     ),
     "same_scale": (
         "Cropping1D Cropping2D Flatten GlobalMaxPooling1D GlobalMaxPooling2D "
@@ -125,6 +128,13 @@ def kind_of(operation) -> str:
     return _kind_of_operation(operation)
 
 
+def unwrapped(operation):
+    """The layer inside a `TransformedWeights`; any other operation itself."""
+    if isinstance(operation, TransformedWeights):
+        return operation.layer
+    return operation
+
+
 def _kind_of_layer(layer):
     name = type(layer).__name__
     if name == "Activation":
@@ -137,6 +147,9 @@ def _kind_of_layer(layer):
         name == "Softmax" and layer.axis != -1,
         getattr(layer, "interpolation", "nearest")
         not in ("nearest", "bilinear"),
+        # Their `kernel` is not the float weight that the layer trains.
+        getattr(layer, "quantization_mode", None) is not None,
+        getattr(layer, "lora_enabled", False),
     )
     return "unknown" if any(outside) else _LAYER_KINDS.get(name, "unknown")
 
@@ -155,24 +168,27 @@ def _kind_of_relu(layer):
 
 
 def _kind_of_operation(operation):
-    config = operation.get_config()
-    padded = config.get("mode", "constant") != "constant"
-    if padded or config.get("data_format") == "channels_first":
-        return "unknown"
     kind = _OPERATION_KINDS.get(type(operation).__name__, "unknown")
-    if kind == "softmax" and config["axis"] != -1:
-        return "unknown"
-    return kind
+    if kind == "unknown":
+        return kind
+    config = operation.get_config()
+    outside = (
+        config.get("mode", "constant") != "constant",
+        config.get("data_format") == "channels_first",
+        kind == "softmax" and config["axis"] != -1,
+    )
+    return "unknown" if any(outside) else kind
 
 
 def activation_name(function) -> str:
-    """The kind of an activation function; "unknown" for one that is not ours.
+    """The kind of an activation function of Keras or its backend.
 
-    `relu6` is a kind of "relu", `swish` another name of "silu".
+    "unknown" for any other; `relu6` is a kind of "relu".
     """
+    module = getattr(function, "__module__", None) or ""
     name = getattr(function, "__name__", "")
-    if getattr(keras.activations, name, None) is not function:
+    if not module.startswith(("keras.", "tensorflow.", "jax.")):
         return "unknown"
-    name = "relu" if name == "relu6" else name
+    name = _ALIASES.get(name, name)
     known = name in ACTIVATIONS or name in ("linear", "relu")
     return name if known else "unknown"

@@ -2,14 +2,15 @@ import keras
 
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import KeepFloat
+from keras_eff.transforms.graph import calls
+from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.graph import producer
-from keras_eff.transforms.graph import rebuild
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.rewriter import Rewriter
 
 _PLACED = ("fake_quant", "keep_float")
-# Float when what they read is; a KeepFloat behind them tells nothing.
-_FOLLOWING = ("batch_norm", "linear", "relu", "same_scale", "unknown")
+# They stay float behind an operation that does.
+_FOLLOWING = ("batch_norm", "linear", "relu", "same_scale")
 
 
 class Placement(Rewriter):
@@ -21,9 +22,14 @@ class Placement(Rewriter):
     (an input of the whole model, not yet rounded) or "float" (made by a layer
     that stays float).
 
-    Attributes:
+    Args:
+        rules: See `Rewriter`.
+        keeps: Predicate on an operation: those stay float.
         num_bits: Integer, width of the weights.
         rounding: Dict of arguments for each `FakeQuant`.
+        input_range: Range of the model's float inputs, or None.
+
+    Attributes:
         integer: List of the names of operations that became integer ones.
         floats: Dict from the names of those that stay float to the reason.
     """
@@ -37,18 +43,38 @@ class Placement(Rewriter):
         self.floats = {}
         self._states = {}
         self._rounded = {}
+        self._consumers = {}
+        self._kept_float = set()
 
     def rewrite(self, model, state="input"):
-        return rebuild(
+        self._look_ahead(model)
+        return super().rewrite(
             model,
-            self.rule,
             on_input=lambda tensor: self.mark(tensor, state),
             on_output=self.quantized,
         )
 
+    def _look_ahead(self, model):
+        """Finds who reads what, and what a `KeepFloat` further on keeps."""
+        for node, consumers in reversed(calls(model)):
+            operation = node.operation
+            # Two consumers fuse with nothing: enough for a shared layer.
+            known = self._consumers.get(operation, ())
+            self._consumers[operation] = (*known, *consumers)
+            if any(self._keeps_float(reader) for reader in consumers):
+                self._kept_float.add(operation)
+
+    def _keeps_float(self, reader):
+        follows = reader in self._kept_float and kind_of(reader) in _FOLLOWING
+        return follows or isinstance(reader, KeepFloat)
+
     def rule(self, call):
         kind = kind_of(call.operation)
-        if kind not in _PLACED and self._skips(call, kind):
+        if kind in _PLACED:
+            return self.rules[kind](call, self)
+        if kind not in ("model", "weighted") and not _reads_float(call):
+            return self.without_rounding(call)
+        if self._skips(call, kind):
             return self.stay_float(call, "skipped")
         if kind == "model":
             return self.nested(call)
@@ -56,10 +82,15 @@ class Placement(Rewriter):
 
     def _skips(self, call, kind):
         """Whether the caller asks for float, now or in an earlier pass."""
-        kept = any(isinstance(op, KeepFloat) for op in call.consumers)
-        return self.keeps(call.operation) or (kept and kind not in _FOLLOWING)
+        if self.keeps(call.operation):
+            return True
+        follows = kind in _FOLLOWING and self.reads(call, "float")
+        is_kept = call.operation in self._kept_float
+        return is_kept and kind != "unknown" and not follows
 
     def nested(self, call):
+        if _is_linear(call.operation):
+            return self.mark(self.copy(call), self.state(call.tensors[0]))
         model = call.operation
         call = call.replaced(self.quantized)
         outputs = self.apply(
@@ -74,6 +105,11 @@ class Placement(Rewriter):
     def state(self, tensor):
         return self._states[id(tensor)][1]
 
+    def reads(self, call, state):
+        """Whether a float argument of the call is in a state."""
+        floats = (x for x in call.tensors if _is_float(x))
+        return any(self.state(x) == state for x in floats)
+
     def mark(self, outputs, state):
         """Records the state of each tensor in `outputs`; returns `outputs`."""
         for tensor in keras.tree.flatten(outputs):
@@ -83,20 +119,23 @@ class Placement(Rewriter):
 
     def quantized(self, tensor):
         """The tensor, rounded if it is not; at most one FakeQuant for each."""
-        if "float" not in tensor.dtype or self.state(tensor) == "quantized":
+        if not _is_float(tensor) or self.state(tensor) == "quantized":
             return tensor
         if id(tensor) not in self._rounded:
-            self._rounded[id(tensor)] = self._first_rounding(tensor)
+            is_input = self.state(tensor) == "input"
+            fixed_range = self.input_range if is_input else None
+            settled = self.kept_float(tensor)
+            self._rounded[id(tensor)] = self.round(settled, fixed_range)
         return self._rounded[id(tensor)]
 
-    def _first_rounding(self, tensor):
-        state = self.state(tensor)
-        if state == "input":
-            return self.round(tensor, self.input_range)
-        if state == "float":
-            name = self.unique(f"{producer(tensor).name}_keep_float")
-            tensor = KeepFloat(name=name)(tensor)
-        return self.round(tensor)
+    def kept_float(self, tensor):
+        """The tensor; behind a `KeepFloat` if what made it stays float."""
+        maker = producer(tensor)
+        if self.state(tensor) != "float" or isinstance(maker, KeepFloat):
+            return tensor
+        name = self.unique(f"{maker.name}_keep_float")
+        outputs = KeepFloat(name=name, dtype=tensor.dtype)(tensor)
+        return self.mark(outputs, "float")
 
     def round(self, tensor, fixed_range=None):
         """The tensor behind a FakeQuant of its own."""
@@ -111,11 +150,20 @@ class Placement(Rewriter):
         with it, or a FakeQuant placed by hand.
         """
         self.integer.append(call.operation.name)
-        reader = call.consumers[0] if len(call.consumers) == 1 else None
+        reader = self._reader(call.consumers)
         waits = reader is not None and kind_of(reader) in {*fused, "fake_quant"}
         if waits and not self.keeps(reader):
             return self.mark(outputs, "pending")
         return self.round(outputs, fixed_range)
+
+    def _reader(self, consumers):
+        """The only reader, past layers that do nothing at inference."""
+        if len(consumers) != 1 or consumers[0] is None:
+            return None
+        (reader,) = consumers
+        if kind_of(reader) != "linear" or self.keeps(reader):
+            return reader
+        return self._reader(self._consumers[reader])
 
     def stay_float(self, call, reason):
         """Copies an operation in such a way that it stays float in the file."""
@@ -126,3 +174,28 @@ class Placement(Rewriter):
             return self.quantized(tensor) if waits else tensor
 
         return self.mark(self.copy(call.replaced(settled)), "float")
+
+    def without_rounding(self, call):
+        """Copies an operation that reads no floats, such as ids."""
+        outputs = self.copy(call)
+        if not any(map(_is_float, keras.tree.flatten(outputs))):
+            return self.mark(outputs, "quantized")
+        self.floats[call.operation.name] = type(call.operation).__name__
+        return self.mark(outputs, "float")
+
+
+def _is_float(tensor):
+    return "float" in tensor.dtype
+
+
+def _reads_float(call):
+    return any(map(_is_float, call.tensors))
+
+
+def _is_linear(model):
+    """Whether a nested model does nothing at inference, as augmentation."""
+    operations = [node.operation for node, _ in calls(model)]
+    return len(model.outputs) == 1 and all(
+        _is_linear(x) if is_graph(x) else kind_of(x) == "linear"
+        for x in operations
+    )

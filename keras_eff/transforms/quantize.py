@@ -1,36 +1,13 @@
-import dataclasses
-
 import keras
 from absl import logging
 
 from keras_eff.layers import FakeQuant
 from keras_eff.ops.fake_quant import check_num_bits
 from keras_eff.transforms.expansion import expand
-from keras_eff.transforms.graph import calls
 from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.placement import Placement
 from keras_eff.transforms.rules import RULES
-
-
-@dataclasses.dataclass(frozen=True)
-class Coverage:
-    """Which operations of a model an int8 file computes with integers.
-
-    Attributes:
-        integer: Names of the operations that become integer ones.
-        floats: Dict from the names of those that stay float to the reason:
-            a class that has no int8 kernel, or "skipped".
-    """
-
-    integer: tuple[str, ...]
-    floats: dict[str, str]
-
-    def __str__(self):
-        total = len(self.integer) + len(self.floats)
-        lines = [f"{len(self.integer)} of {total} operations in integers"]
-        lines += [f"  float: {n} ({why})" for n, why in self.floats.items()]
-        return "\n".join(lines)
+from keras_eff.transforms.selection import selector
 
 
 def quantize(
@@ -68,11 +45,15 @@ def quantize(
         input_range: Optional pair of floats `(min, max)`: the range of the
             model's float inputs, where it is known, such as `(0, 255)`. By
             default it follows the data.
-        skip: What stays float: a layer name, a layer class, a predicate on a
-            layer, or a list of them.
+        skip: What stays float: the name of a layer or of a bare operation, a
+            layer class, a predicate on a layer, or a list of them. Layers
+            inside nested models count too.
 
     Returns:
-        A Functional `keras.Model`, not compiled.
+        A Functional `keras.Model`, not compiled. It has the methods of a class
+        of yours, such as `train_step`, if that has the constructor of
+        `keras.Model`. What `model` has of `FakeQuant` layers and of weight
+        transforms is kept; a weight has the last `num_bits` asked for.
 
     Raises:
         TypeError: If `model` is not a Keras 3 model.
@@ -95,72 +76,34 @@ def quantize(
     """
     check_num_bits("num_bits", num_bits, 2, 8)
     check_num_bits("activation_bits", activation_bits, 2, 16)
+    _check_input_range(input_range)
     rounding = {"num_bits": activation_bits, "momentum": momentum}
-    FakeQuant(**rounding, fixed_range=input_range)
-    quantized, placement = _place(model, skip, num_bits, rounding, input_range)
+    FakeQuant(**rounding)
+    check_graph(model, "keras_eff.quantize")
+    quantized, placement = place(model, skip, num_bits, rounding, input_range)
     if placement.floats:
         floats = (f"{n} ({why})" for n, why in placement.floats.items())
         logging.warning("quantize: these stay float: %s", ", ".join(floats))
     return quantized
 
 
-def coverage(model, skip=()) -> Coverage:
-    """Which operations `keras_eff.quantize` makes integer, and which not.
-
-    Args:
-        model: Built `keras.Sequential` or Functional model; a quantized one
-            too.
-        skip: As in `keras_eff.quantize`.
-
-    Returns:
-        A `Coverage`, which prints as a summary.
-
-    Example:
-
-    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.ELU()])
-    >>> print(keras_eff.coverage(model))
-    0 of 1 operations in integers
-      float: elu (ELU)
-    """
-    _, placement = _place(model, skip, 8, {}, None)
-    return Coverage(tuple(placement.integer), dict(placement.floats))
+def _check_input_range(input_range):
+    try:
+        FakeQuant(fixed_range=input_range)
+    except ValueError as error:
+        raise ValueError(
+            "Argument `input_range` must be a pair of finite floats "
+            "(min, max) with min <= 0 <= max and min < max. "
+            f"Received: input_range={input_range!r}"
+        ) from error
 
 
-def _place(model, skip, num_bits, rounding, input_range):
-    check_graph(model, "keras_eff.quantize")
-    keeps = _predicate(model, skip)
-    placement = Placement(RULES, keeps, num_bits, rounding, input_range)
-    return placement.rewrite(expand(model, keeps)), placement
-
-
-def _predicate(model, skip):
-    """Whether an operation is among those that `skip` names."""
-    items = skip if isinstance(skip, (list, tuple, set)) else [skip]
-    known = set(_names(model))
-    for item in items:
-        if isinstance(item, str) and item not in known:
-            raise ValueError(
-                "Argument `skip` names a layer that the model does not have. "
-                f"Received: skip={skip!r}; its layers are {sorted(known)}"
-            )
-        if not (isinstance(item, str) or callable(item)):
-            raise TypeError(
-                "Argument `skip` must hold layer names, layer classes or "
-                f"predicates. Received: skip={skip!r}"
-            )
-    return lambda operation: any(_matches(operation, i) for i in items)
-
-
-def _matches(operation, item):
-    if isinstance(item, str):
-        return operation.name == item
-    if isinstance(item, type):
-        return isinstance(getattr(operation, "layer", operation), item)
-    return bool(item(operation))
-
-
-def _names(model):
-    for node, _ in calls(model):
-        yield node.operation.name
-        if is_graph(node.operation):
-            yield from _names(node.operation)
+def place(
+    model, skip, num_bits=8, rounding=None, input_range=None
+) -> tuple[keras.Model, Placement]:
+    """The quantized model, and the placement that tells what it did."""
+    expanded, kept = expand(model, selector(model, skip))
+    placement = Placement(
+        RULES, kept.__contains__, num_bits, rounding or {}, input_range
+    )
+    return placement.rewrite(expanded), placement

@@ -1,6 +1,13 @@
-import collections
+import itertools
 
+import keras
+
+from keras_eff.transforms.cloning import assign
 from keras_eff.transforms.cloning import clone
+from keras_eff.transforms.cloning import copy_state
+from keras_eff.transforms.graph import calls
+from keras_eff.transforms.graph import is_graph
+from keras_eff.transforms.graph import producer
 from keras_eff.transforms.graph import rebuild
 from keras_eff.transforms.kinds import kind_of
 
@@ -13,22 +20,30 @@ class Rewriter:
             `graph.Call` and this rewriter, which returns the outputs of the
             call in the new model. An operation of another kind is copied.
         keeps: Predicate on an operation: those are copied whatever the rules.
+
+    Attributes:
+        kept: Set of the copies of operations that `keeps` chose.
     """
 
     def __init__(self, rules, keeps=lambda operation: False):
         self.rules = rules
         self.keeps = keeps
+        self.kept = set()
         self._layers = {}
-        self._names = collections.Counter()
+        self._names = set()
+        self._replaced = set()
 
-    def rewrite(self, model):
+    def rewrite(self, model, **ends):
         """A new model; nested models are rewritten too, and stay nested."""
-        return rebuild(model, self.rule)
+        self._names |= {node.operation.name for node, _ in calls(model)}
+        return rebuild(model, self.rule, **ends)
 
     def rule(self, call):
-        kind = kind_of(call.operation)
         if self.keeps(call.operation):
-            return self.copy(call)
+            outputs = self.copy(call)
+            self.kept.add(self._layers[id(call.operation)])
+            return outputs
+        kind = kind_of(call.operation)
         if kind == "model":
             return self.nested(call)
         return self.rules.get(kind, _copy)(call, self)
@@ -43,18 +58,24 @@ class Rewriter:
             **call.kwargs,
         )
 
-    def copy(self, call, make=None):
+    def copy(self, call):
         """Calls the clone of the operation; a shared layer stays shared."""
         operation = call.operation
-        return self.apply(
+        is_new = id(operation) not in self._layers
+        outputs = self.apply(
             id(operation),
-            make or (lambda: self.clone(operation)),
-            getattr(operation, "variables", ()),
+            lambda: self.clone(operation),
+            None,
             *call.args,
             **call.kwargs,
         )
+        if is_new and isinstance(operation, keras.layers.Layer):
+            copy_state(operation, self._layers[id(operation)])
+        return outputs
 
     def clone(self, operation):
+        if is_graph(operation):
+            return rebuild(operation, self.copy)
         return clone(operation)
 
     def apply(self, key, make, weights, *args, **kwargs):
@@ -67,16 +88,27 @@ class Rewriter:
         layer = self._layers[key] = make()
         outputs = layer(*args, **kwargs)
         if weights is not None:
-            targets = getattr(layer, "variables", ())
-            for source, target in zip(weights, targets, strict=True):
-                target.assign(source)
+            assign(layer, weights)
         return outputs
 
     def unique(self, name):
-        """The name, numbered when it was given before."""
-        self._names[name] += 1
-        count = self._names[name]
-        return name if count == 1 else f"{name}_{count - 1}"
+        """The name, numbered if an operation has it."""
+        names = (f"{name}_{i}" if i else name for i in itertools.count())
+        chosen = next(n for n in names if n not in self._names)
+        self._names.add(chosen)
+        return chosen
+
+    def inherited(self, operation):
+        """The name of an operation for the one that takes its place."""
+        if operation in self._replaced:
+            return self.unique(operation.name)
+        self._replaced.add(operation)
+        return operation.name
+
+    def named(self, name, tensor):
+        """The tensor; the operation that made it gets the name."""
+        producer(tensor).name = name
+        return tensor
 
 
 def _copy(call, rewriter):

@@ -5,15 +5,33 @@ new model. What fuses with what, and which ranges are fixed, is what the
 TFLite converter and its int8 kernels do.
 """
 
+from keras_eff.transforms.affine import is_scaling
 from keras_eff.transforms.cloning import with_weight_fake_quant
 from keras_eff.transforms.kinds import ACTIVATIONS
 from keras_eff.transforms.kinds import FIXED_RANGES
 from keras_eff.transforms.kinds import activation_name
 from keras_eff.transforms.kinds import kind_of
+from keras_eff.transforms.kinds import unwrapped
 
 
 def _unknown(call, placement):
-    return placement.stay_float(call, type(call.operation).__name__)
+    layer = call.operation
+    reason = getattr(getattr(layer, "activation", None), "__name__", None)
+    if type(layer).__name__ != "Activation" or reason is None:
+        reason = type(layer).__name__
+    return placement.stay_float(call, reason)
+
+
+def _unless_masked(rule):
+    """A rule for layers that compute something else where there is a mask."""
+
+    def apply(call, placement):
+        if call.is_masked:
+            reason = f"{type(call.operation).__name__}, masked"
+            return placement.stay_float(call, reason)
+        return rule(call, placement)
+
+    return apply
 
 
 def _linear(call, placement):
@@ -24,7 +42,7 @@ def _linear(call, placement):
 def _same_scale(call, placement):
     if call.kwargs.get("constant_values"):
         return _unknown(call, placement)
-    if any(placement.state(x) == "float" for x in call.tensors):
+    if placement.reads(call, "float"):
         return placement.mark(placement.copy(call), "float")
     outputs = placement.copy(call.replaced(placement.quantized))
     return placement.mark(outputs, "quantized")
@@ -41,11 +59,12 @@ def _tied(call, placement):
 
 
 def _fake_quant(call, placement):
-    return placement.mark(placement.copy(call), "quantized")
+    outputs = placement.copy(call.replaced(placement.kept_float))
+    return placement.mark(outputs, "quantized")
 
 
 def _keep_float(call, placement):
-    return placement.mark(call.tensors[0], "float")
+    return placement.mark(placement.copy(call), "float")
 
 
 def _batch_norm(call, placement):
@@ -69,6 +88,9 @@ def _follow(call, placement, fused):
 
 def _requantized(call, placement):
     outputs = placement.copy(call.replaced(placement.quantized))
+    if is_scaling(call.operation):
+        placement.integer.append(call.operation.name)
+        return placement.mark(outputs, "quantized")
     return placement.finish(call, outputs)
 
 
@@ -85,13 +107,24 @@ def _activation(call, placement):
 
 def _weighted(call, placement):
     layer = call.operation
-    outputs = placement.copy(
-        call.replaced(placement.quantized),
+    call = call.replaced(placement.quantized)
+    outputs = placement.apply(
+        id(layer),
         lambda: with_weight_fake_quant(layer, placement.num_bits),
+        layer.variables,
+        *call.args,
+        **call.kwargs,
     )
-    rectifies = activation_name(getattr(layer, "activation", None)) == "relu"
-    fused = ("tied",) if rectifies else ("batch_norm", "relu", "tied")
-    return placement.finish(call, outputs, fused)
+    return placement.finish(call, outputs, _fused_into(unwrapped(layer)))
+
+
+def _fused_into(layer):
+    """The kinds that one kernel computes along with the layer."""
+    if type(layer).__name__ == "Embedding":
+        return ()
+    if activation_name(layer.activation) == "relu":
+        return ("tied",)
+    return ("batch_norm", "relu", "tied")
 
 
 RULES = {
@@ -104,8 +137,9 @@ RULES = {
     "matmul": _requantized,
     "multiply": _arithmetic,
     "relu": _relu,
-    "requantized": _requantized,
+    "requantized": _unless_masked(_requantized),
     "same_scale": _same_scale,
+    "softmax": _unless_masked(_activation),
     "subtract": _arithmetic,
     "tied": _tied,
     "unknown": _unknown,

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_eff.layers import FakeQuant
+from keras_eff.transforms.graph import input_names
 from keras_eff.transforms.graph import layers_of
 from keras_eff.transforms.graph import pack_inputs
 from keras_eff.transforms.graph import readers_of
@@ -17,7 +18,8 @@ def check_samples(model, samples) -> list[np.ndarray]:
     Args:
         model: Built `keras.Model`.
         samples: Array of shape (samples, ...), or a list of arrays in the
-            order of the model's inputs, or a dict of arrays by input name.
+            order of the model's inputs, or a dict of arrays with the keys
+            that the model takes: its own, else the names of its inputs.
 
     Raises:
         ValueError: If they do not fit the model's inputs in number, shape or
@@ -41,7 +43,7 @@ def check_samples(model, samples) -> list[np.ndarray]:
 
 
 def _in_order(model, samples):
-    names = [tensor.name for tensor in model.inputs]
+    names = input_names(model)
     if isinstance(samples, dict):
         if set(samples) != set(names):
             raise ValueError(

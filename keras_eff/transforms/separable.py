@@ -1,59 +1,70 @@
 import keras
 
-_BOTH = ("strides", "padding", "data_format", "dilation_rate", "dtype")
-_DEPTHWISE = ("initializer", "regularizer", "constraint")
-_LAST = (
+_OF_BOTH = ("data_format", "trainable")
+_OF_DEPTHWISE = (
+    "kernel_size",
+    "strides",
+    "padding",
+    "dilation_rate",
+    "depth_multiplier",
+)
+_OF_POINTWISE = (
     "filters",
     "use_bias",
     "bias_initializer",
     "bias_regularizer",
     "bias_constraint",
-    "activity_regularizer",
-    "trainable",
 )
-
-
-def split(layer):
-    """The two plain convolutions that a separable one stands for."""
-    config = layer.get_config()
-    rank = "1D" if type(layer).__name__.endswith("1D") else "2D"
-    depthwise = getattr(keras.layers, f"DepthwiseConv{rank}")
-    pointwise = getattr(keras.layers, f"Conv{rank}")
-    return (
-        depthwise(
-            kernel_size=config["kernel_size"],
-            depth_multiplier=config["depth_multiplier"],
-            use_bias=False,
-            trainable=config["trainable"],
-            name=f"{layer.name}_depthwise",
-            **{key: config[key] for key in _BOTH},
-            **{
-                f"depthwise_{key}": config[f"depthwise_{key}"]
-                for key in _DEPTHWISE
-            },
-        ),
-        pointwise(
-            kernel_size=1,
-            data_format=config["data_format"],
-            dtype=config["dtype"],
-            name=f"{layer.name}_pointwise",
-            **{key: config[key] for key in _LAST},
-            **{
-                f"kernel_{key}": config[f"pointwise_{key}"]
-                for key in _DEPTHWISE
-            },
-        ),
-    )
+_OF_KERNEL = ("initializer", "regularizer", "constraint")
 
 
 def expand_separable(call, rewriter):
     """Calls the two plain convolutions; the activation is left to do."""
     layer = call.operation
-    depthwise, pointwise = split(layer)
-    first, *rest = layer.variables
+    kernel, *others = layer.variables
     outputs = rewriter.apply(
-        (id(layer), "depthwise"), lambda: depthwise, [first], *call.args
+        (id(layer), "depthwise"),
+        lambda: _depthwise(layer, rewriter),
+        [kernel],
+        *call.args,
+        **call.kwargs,
     )
     return rewriter.apply(
-        (id(layer), "pointwise"), lambda: pointwise, rest, outputs
+        (id(layer), "pointwise"),
+        lambda: _pointwise(layer, rewriter),
+        others,
+        outputs,
     )
+
+
+def _depthwise(layer, rewriter):
+    return _twin(layer, "DepthwiseConv")(
+        use_bias=False,
+        name=rewriter.unique(f"{layer.name}_depthwise"),
+        dtype=layer.dtype_policy,
+        **{name: getattr(layer, name) for name in (*_OF_BOTH, *_OF_DEPTHWISE)},
+        **{
+            f"depthwise_{part}": getattr(layer, f"depthwise_{part}")
+            for part in _OF_KERNEL
+        },
+    )
+
+
+def _pointwise(layer, rewriter):
+    is_last = layer.activation is keras.activations.linear
+    return _twin(layer, "Conv")(
+        kernel_size=1,
+        activity_regularizer=layer.activity_regularizer if is_last else None,
+        name=rewriter.unique(f"{layer.name}_pointwise"),
+        dtype=layer.dtype_policy,
+        **{name: getattr(layer, name) for name in (*_OF_BOTH, *_OF_POINTWISE)},
+        **{
+            f"kernel_{part}": getattr(layer, f"pointwise_{part}")
+            for part in _OF_KERNEL
+        },
+    )
+
+
+def _twin(layer, name):
+    """The class of the same rank: `Conv2D` for a `SeparableConv2D`."""
+    return getattr(keras.layers, name + type(layer).__name__[-2:])

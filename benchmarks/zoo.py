@@ -1,0 +1,145 @@
+"""keras.applications as int8 files: ours, the converter's, and float.
+
+Untrained weights, with batch normalization adapted to the random images, so
+that activations have the ranges of a network at work. An untrained network
+tells its classes apart by next to nothing: the column "same network, weights
+moved by 1e-6" says what agreement two equal networks reach.
+
+Latencies are medians over rounds in which the three files take turns.
+"""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from absl import app
+from absl import flags
+from converter import post_training_int8
+
+import keras_eff
+from keras_eff.export.execution import execute
+
+_PIXELS = ("MobileNetV3Small", "EfficientNetB0")
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list(
+    "models",
+    "MobileNet,MobileNetV2,MobileNetV3Small,EfficientNetB0,ResNet50,"
+    "DenseNet121,NASNetMobile",
+    "Names in keras.applications.",
+)
+flags.DEFINE_integer("size", 96, "Height and width of the images, in pixels.")
+flags.DEFINE_integer("rounds", 7, "Rounds of latency measurements.")
+flags.DEFINE_string("dir", "/tmp/keras_eff_zoo", "Where the files go.")
+
+
+def adapted(name, images):
+    model = getattr(keras.applications, name)(
+        weights=None, input_shape=images.shape[1:], classes=10
+    )
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(images, training=True)
+    return model
+
+
+def random_images(name):
+    low, peak = (0.0, 255.0) if name in _PIXELS else (-1.0, 1.0)
+    shape = (64, FLAGS.size, FLAGS.size, 3)
+    generator = np.random.default_rng(0)
+    return generator.uniform(low, peak, shape).astype("float32")
+
+
+def agreement(outputs, expected):
+    return np.mean(outputs.argmax(-1) == expected.argmax(-1))
+
+
+def agreement_of_equals(model, images):
+    """Top-1 agreement of a quantized model with one moved by 1e-6."""
+    before = model.predict(images, verbose=0)
+    generator = np.random.default_rng(1)
+    weights = model.get_weights()
+    model.set_weights(
+        [
+            w * (1 + 1e-6 * generator.standard_normal(w.shape)) if w.ndim else w
+            for w in weights
+        ]
+    )
+    after = model.predict(images, verbose=0)
+    model.set_weights(weights)
+    return agreement(after, before)
+
+
+def per_channel(contents):
+    """Whether each convolution and dense weight has a scale per channel."""
+    weights = [
+        t
+        for t in contents.tensors
+        if t.is_constant and t.dtype == "int8" and len(t.shape) in (2, 4)
+    ]
+    channels = [t for t in weights if t.quantized_axis is not None]
+    return f"{len(channels)}/{len(weights)}"
+
+
+def latencies(paths):
+    """Median latency of each file, in ms, measured in turns."""
+    times = [
+        [keras_eff.latency.measure(p).median_ms for p in paths]
+        for _ in range(FLAGS.rounds)
+    ]
+    return np.median(times, axis=0)
+
+
+def row(name, folder):
+    keras.utils.set_random_seed(0)
+    images = random_images(name)
+    model = adapted(name, images[:32])
+    quantized = keras_eff.calibrate(keras_eff.quantize(model), images)
+    paths = [str(folder / f"{name}_{kind}.tflite") for kind in "fci"]
+    float_report = keras_eff.export.to_tflite(model, paths[0], samples=images)
+    post_training_int8(model, images, paths[1])
+    report = keras_eff.export.to_tflite(
+        quantized, paths[2], samples=images, tolerance=1.0
+    )
+    expected = model.predict(images, verbose=0)
+    theirs, ours = (execute(path, [images]) for path in paths[1:])
+    contents = keras_eff.export.inspect(paths[2])
+    converter = keras_eff.export.inspect(paths[1])
+    float_ms, converter_ms, ours_ms = latencies(paths)
+    cells = (
+        name,
+        len(report.float_tensors),
+        per_channel(contents),
+        f"{theirs.delegate_partitions} / {report.delegate_partitions}",
+        f"{float_report.size_bytes:,} / {converter.size_bytes:,} / "
+        f"{report.size_bytes:,}",
+        f"{float_ms:.2f} / {converter_ms:.2f} / {ours_ms:.2f}",
+        f"{converter_ms / ours_ms:.2f}, {float_ms / ours_ms:.2f}",
+        f"{report.agreement:.3f}",
+        f"{agreement_of_equals(quantized, images):.3f}",
+        f"{agreement(theirs.delegate[0], expected):.3f} / "
+        f"{agreement(ours.delegate[0], expected):.3f}",
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def main(_):
+    folder = pathlib.Path(FLAGS.dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    print(
+        "| model | float tensors | weights per channel | partitions, "
+        "converter / ours | bytes, float / converter / ours | ms, float / "
+        "converter / ours | times faster than converter, float | agreement "
+        "with its Keras model | same network, weights moved by 1e-6 | "
+        "agreement with float, converter / ours |\n" + "|---" * 10 + "|"
+    )
+    for name in FLAGS.models:
+        print(row(name, folder), flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,41 @@
+import os
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_eff.export.conversion import convert
+from keras_eff.export.flatbuffer import parse
+
+
+def test_file_holds_the_weights_and_a_fixed_batch():
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+    data = convert(model, "float32", 2, "float32")
+    kernel = keras.ops.convert_to_numpy(model.layers[0].kernel)
+    parsed = parse(data)
+    buffers = [
+        np.asarray(buffer.data).view("float32")
+        for buffer in parsed.buffers
+        if buffer.data is not None and len(buffer.data) == kernel.nbytes
+    ]
+    assert any(np.array_equal(b, kernel.T.ravel()) for b in buffers)
+    graph = parsed.subgraphs[0]
+    assert graph.tensors[graph.inputs[0]].shape.tolist() == [2, 64]
+
+
+def test_failure_says_what_the_converter_said():
+    inputs = keras.Input((4, 4))
+    model = keras.Model(inputs, keras.ops.linalg.cholesky(inputs))
+    with pytest.raises(RuntimeError, match="Cholesky"):
+        convert(model, "float32", 1, "float32")
+
+
+def test_streams_work_again_afterwards(capfd):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    convert(model, "float32", 1, "float32")
+    os.write(1, b"native\n")
+    sys.stderr.write("python\n")
+    captured = capfd.readouterr()
+    assert captured.out == "native\n"
+    assert captured.err == "python\n"

@@ -1,0 +1,66 @@
+import keras
+import numpy as np
+from keras import layers
+
+from keras_eff.transforms.rewriter import Rewriter
+
+
+def tripled(call, rewriter):
+    return rewriter.copy(call) * 3.0
+
+
+def nested_twice():
+    inner = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(2, name="dense")], name="inner"
+    )
+    outer = keras.Sequential([keras.Input((2,)), inner], name="outer")
+    first, second = keras.Input((2,)), keras.Input((2,))
+    return keras.Model([first, second], [outer(first), outer(second)])
+
+
+def test_operations_without_a_rule_are_copied():
+    model = nested_twice()
+    copy = Rewriter({}).rewrite(model)
+    inputs = [np.ones((1, 2), "float32"), np.zeros((1, 2), "float32")]
+    for new, old in zip(copy(inputs), model(inputs), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_a_rule_holds_at_any_depth_and_what_is_shared_stays_shared():
+    model = nested_twice()
+    copy = Rewriter({"weighted": tripled}).rewrite(model)
+    inputs = [np.ones((1, 2), "float32")] * 2
+    np.testing.assert_allclose(copy(inputs)[0], 3 * model(inputs)[0], rtol=1e-6)
+    assert len(copy.weights) == len(model.weights) == 2
+    assert copy.get_layer("outer").get_layer("inner").get_layer("dense")
+
+
+def test_kept_operations_are_copied_whatever_the_rules():
+    model = nested_twice()
+    rewriter = Rewriter({"weighted": tripled}, lambda op: op.name == "dense")
+    copy = rewriter.rewrite(model)
+    inputs = [np.ones((1, 2), "float32")] * 2
+    np.testing.assert_array_equal(copy(inputs)[0], model(inputs)[0])
+    inner = copy.get_layer("outer").get_layer("inner")
+    assert rewriter.kept == {inner.get_layer("dense")}
+
+
+def test_a_nested_model_is_kept_whole():
+    model = nested_twice()
+    rewriter = Rewriter({"weighted": tripled}, lambda op: op.name == "outer")
+    copy = rewriter.rewrite(model)
+    inputs = [np.ones((1, 2), "float32")] * 2
+    np.testing.assert_array_equal(copy(inputs)[0], model(inputs)[0])
+    assert rewriter.kept == {copy.get_layer("outer")}
+    assert len(copy.weights) == 2
+
+
+def test_names_do_not_collide_with_the_model_s():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, layers.Dense(2, name="dense_1")(inputs))
+    rewriter = Rewriter({})
+    rewriter.rewrite(model)
+    assert rewriter.unique("dense") == "dense"
+    assert rewriter.unique("dense") == "dense_2"
+    assert rewriter.inherited(model.layers[1]) == "dense_1"
+    assert rewriter.inherited(model.layers[1]) == "dense_1_1"

@@ -1,0 +1,108 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_eff.layers import FakeQuant
+from keras_eff.transforms.samples import batches
+from keras_eff.transforms.samples import check_samples
+from keras_eff.transforms.samples import random_samples
+
+
+def one_input(dtype="float32"):
+    inputs = keras.Input((None, 3), name="x", dtype=dtype)
+    return keras.Model(inputs, layers.Identity()(inputs))
+
+
+def two_inputs(as_dict=False):
+    ids = keras.Input((4,), dtype="int32", name="ids")
+    image = keras.Input((2,), name="image")
+    outputs = [
+        layers.Embedding(7, 2)(ids),
+        FakeQuant(fixed_range=(0, 1))(image),
+    ]
+    inputs = {"ids": ids, "image": image} if as_dict else [ids, image]
+    return keras.Model(inputs, outputs)
+
+
+IDS = np.zeros((5, 4), "int32")
+IMAGES = np.full((5, 2), 0.5)
+
+
+def test_one_array_is_enough_for_one_input():
+    samples = np.ones((5, 2, 3))
+    for given in (samples, [samples], {"x": samples}):
+        (array,) = check_samples(one_input(), given)
+        assert array.dtype == "float32" and array.shape == (5, 2, 3)
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+@pytest.mark.parametrize(
+    "given",
+    [(IDS, IMAGES), {"image": IMAGES, "ids": IDS}],
+    ids=["list", "dict"],
+)
+def test_several_inputs_take_a_list_or_a_dict(as_dict, given):
+    ids, images = check_samples(two_inputs(as_dict), given)
+    assert (ids.dtype, images.dtype) == ("int32", "float32")
+
+
+def test_integers_become_floats_where_the_model_takes_floats():
+    pixels = np.full((5, 2, 3), 255, "uint8")
+    (array,) = check_samples(one_input(), pixels)
+    assert array.dtype == "float32" and array.max() == 255
+
+
+@pytest.mark.parametrize(
+    "samples, message",
+    [
+        (np.ones((0, 2, 3)), r"at least one sample.*\(0, 2, 3\)"),
+        (np.ones((5, 2, 4)), r"\(samples, any, 3\) for input 'x'.*\(5, 2, 4\)"),
+        (np.ones((5, 3)), r"\(samples, any, 3\).*shape \(5, 3\)"),
+        (np.full((5, 2, 3), np.nan), "must be finite.*'x'"),
+        (np.full((5, 2, 3), np.inf), "must be finite.*'x'"),
+        (np.ones((5, 2, 3), bool), "dtype float32 for input 'x'.*bool"),
+        (iter([1.0]), "arrays of numbers.*iterator"),
+        ([np.ones((5, 2, 3))] * 2, r"each of \['x'\].*2 arrays"),
+        ({"y": np.ones((5, 2, 3))}, r"keys \['x'\].*\['y'\]"),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(samples, message):
+    with pytest.raises(ValueError, match=message):
+        check_samples(one_input(), samples)
+
+
+def test_inputs_must_have_as_many_samples_each():
+    message = r"as many samples for each.*\(5, 4\).*\(3, 2\)"
+    with pytest.raises(ValueError, match=message):
+        check_samples(two_inputs(), [IDS, IMAGES[:3]])
+
+
+def test_ids_must_be_integers():
+    with pytest.raises(ValueError, match="dtype int32 for input 'ids'.*float"):
+        check_samples(two_inputs(), [IDS.astype("float32"), IMAGES])
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_batches_come_in_the_structure_that_the_model_takes(as_dict):
+    model = two_inputs(as_dict)
+    arrays = check_samples(model, [IDS, IMAGES])
+    found = list(batches(model, arrays, 2))
+    assert len(found) == 3
+    images = [b["image"] if as_dict else b[1] for b in found]
+    assert [len(x) for x in images] == [2, 2, 1]
+    model(found[0])
+
+
+def test_random_samples_fit_the_model_and_repeat():
+    model = two_inputs()
+    ids, images = random_samples(model, 20)
+    again, _ = random_samples(model, 20)
+    np.testing.assert_array_equal(ids, again)
+    assert (ids.shape, ids.dtype) == ((20, 4), "int32")
+    assert 0 <= ids.min() < ids.max() < 7
+    assert 0 <= images.min() < images.max() <= 1
+    (free,) = random_samples(one_input(), 4)
+    assert free.shape == (4, 16, 3) and free.min() < 0
+    (flags,) = random_samples(one_input("bool"), 4)
+    assert flags.dtype == bool
