@@ -17,6 +17,8 @@ import keras
 import numpy as np
 from absl import app
 from absl import flags
+from chaos import agreement
+from chaos import agreement_of_equals
 from converter import post_training_int8
 
 import keras_eff
@@ -52,26 +54,6 @@ def random_images(name):
     shape = (64, FLAGS.size, FLAGS.size, 3)
     generator = np.random.default_rng(0)
     return generator.uniform(low, peak, shape).astype("float32")
-
-
-def agreement(outputs, expected):
-    return np.mean(outputs.argmax(-1) == expected.argmax(-1))
-
-
-def agreement_of_equals(model, images):
-    """Top-1 agreement of a quantized model with one moved by 1e-6."""
-    before = model.predict(images, verbose=0)
-    generator = np.random.default_rng(1)
-    weights = model.get_weights()
-    model.set_weights(
-        [
-            w * (1 + 1e-6 * generator.standard_normal(w.shape)) if w.ndim else w
-            for w in weights
-        ]
-    )
-    after = model.predict(images, verbose=0)
-    model.set_weights(weights)
-    return agreement(after, before)
 
 
 def per_channel(contents):

@@ -48,8 +48,8 @@ class TransformedWeights(keras.layers.Wrapper):
     ...     keras.layers.Dense(2, kernel_initializer="ones"),
     ...     [keras_eff.layers.WeightFakeQuant(num_bits=4)],
     ... )
-    >>> layer(np.ones((1, 3))).shape, layer.units
-    (TensorShape([1, 2]), 2)
+    >>> tuple(layer(np.ones((1, 3))).shape), layer.units
+    ((1, 2), 2)
     """
 
     def __init__(self, layer, transforms, **kwargs):

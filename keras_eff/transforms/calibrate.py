@@ -189,9 +189,11 @@ class _Histogram:
     has_seen_data = True
 
     def __init__(self, low, high):
-        self.edges = np.linspace(low, max(high, low + 1e-6), _BINS + 1)
+        self.bounds = (low, max(high, low + 1e-6))
+        self.edges = np.linspace(*self.bounds, _BINS + 1)
         self.counts = np.zeros(_BINS)
 
     def __call__(self, tensor):
         values = keras.ops.convert_to_numpy(tensor)
-        self.counts += np.histogram(values, self.edges)[0]
+        # Several times faster than with the edges themselves.
+        self.counts += np.histogram(values, _BINS, self.bounds)[0]

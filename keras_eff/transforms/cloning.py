@@ -42,8 +42,11 @@ def clone(operation, **changes):
 
 def copy_state(source, target) -> None:
     """Gives a built clone the weights and all other state of its original."""
+    pairs = list(zip(_parts(source), _parts(target), strict=True))
+    for old, new in pairs:
+        if old.built and not new.built:
+            new.build_from_config(old.get_build_config())
     assign(target, source.variables)
-    pairs = zip(_parts(source), _parts(target), strict=True)
     for old, new in pairs:
         new.trainable = old.trainable
         if hasattr(old, "save_assets"):

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_eff.layers import KeepFloat
 from keras_eff.transforms.attention import expand_attention
 from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.cloning import without_activation
@@ -126,28 +125,14 @@ def _square(call, rewriter):
     return _scaled(call.args[0], call.args[0], call.operation, rewriter)
 
 
-def _unless_kept_float(rule):
-    """A rule that does not apply where a `KeepFloat` asks for float."""
-
-    def apply(call, rewriter):
-        if any(isinstance(reader, KeepFloat) for reader in call.consumers):
-            return rewriter.copy(call)
-        return rule(call, rewriter)
-
-    return apply
-
-
 _RULES = {
-    kind: _unless_kept_float(rule)
-    for kind, rule in {
-        "attention": expand_attention,
-        "average": _average,
-        "add": _merge,
-        "divide": _divide,
-        "multiply": _merge,
-        "negative": _negative,
-        "separable": _separable,
-        "square": _square,
-        "weighted": _weighted,
-    }.items()
+    "attention": expand_attention,
+    "average": _average,
+    "add": _merge,
+    "divide": _divide,
+    "multiply": _merge,
+    "negative": _negative,
+    "separable": _separable,
+    "square": _square,
+    "weighted": _weighted,
 }

@@ -37,6 +37,9 @@ ACTIVATIONS = frozenset(FIXED_RANGES) | {
     "silu",
 }
 
+# Kinds that stay float behind an operation that does.
+FOLLOWING = ("batch_norm", "linear", "relu", "same_scale")
+
 _ALIASES = {"relu6": "relu", "swish": "silu"}
 
 _LAYERS = {

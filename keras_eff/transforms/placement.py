@@ -5,12 +5,9 @@ from keras_eff.layers import KeepFloat
 from keras_eff.transforms.graph import calls
 from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.graph import producer
+from keras_eff.transforms.kinds import FOLLOWING
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.rewriter import Rewriter
-
-_PLACED = ("fake_quant", "keep_float")
-# They stay float behind an operation that does.
-_FOLLOWING = ("batch_norm", "linear", "relu", "same_scale")
 
 
 class Placement(Rewriter):
@@ -44,49 +41,35 @@ class Placement(Rewriter):
         self._states = {}
         self._rounded = {}
         self._consumers = {}
-        self._kept_float = set()
 
     def rewrite(self, model, state="input"):
-        self._look_ahead(model)
+        for node, consumers in calls(model):
+            # Two consumers fuse with nothing: enough for a shared layer.
+            known = self._consumers.get(node.operation, ())
+            self._consumers[node.operation] = (*known, *consumers)
         return super().rewrite(
             model,
             on_input=lambda tensor: self.mark(tensor, state),
             on_output=self.quantized,
         )
 
-    def _look_ahead(self, model):
-        """Finds who reads what, and what a `KeepFloat` further on keeps."""
-        for node, consumers in reversed(calls(model)):
-            operation = node.operation
-            # Two consumers fuse with nothing: enough for a shared layer.
-            known = self._consumers.get(operation, ())
-            self._consumers[operation] = (*known, *consumers)
-            if any(self._keeps_float(reader) for reader in consumers):
-                self._kept_float.add(operation)
-
-    def _keeps_float(self, reader):
-        follows = reader in self._kept_float and kind_of(reader) in _FOLLOWING
-        return follows or isinstance(reader, KeepFloat)
-
     def rule(self, call):
         kind = kind_of(call.operation)
-        if kind in _PLACED:
+        if kind in ("fake_quant", "keep_float"):
             return self.rules[kind](call, self)
         if kind not in ("model", "weighted") and not _reads_float(call):
             return self.without_rounding(call)
-        if self._skips(call, kind):
+        if self.keeps(call.operation) and not self._follows(call, kind):
             return self.stay_float(call, "skipped")
         if kind == "model":
             return self.nested(call)
         return self.rules.get(kind, self.rules["unknown"])(call, self)
 
-    def _skips(self, call, kind):
-        """Whether the caller asks for float, now or in an earlier pass."""
-        if self.keeps(call.operation):
-            return True
-        follows = kind in _FOLLOWING and self.reads(call, "float")
-        is_kept = call.operation in self._kept_float
-        return is_kept and kind != "unknown" and not follows
+    def _follows(self, call, kind):
+        """Whether the operation stays float by itself."""
+        return kind == "unknown" or (
+            kind in FOLLOWING and self.reads(call, "float")
+        )
 
     def nested(self, call):
         if _is_linear(call.operation):
@@ -151,8 +134,9 @@ class Placement(Rewriter):
         """
         self.integer.append(call.operation.name)
         reader = self._reader(call.consumers)
-        waits = reader is not None and kind_of(reader) in {*fused, "fake_quant"}
-        if waits and not self.keeps(reader):
+        kind = None if reader is None else kind_of(reader)
+        is_fused = kind in fused and not self.keeps(reader)
+        if is_fused or kind == "fake_quant":
             return self.mark(outputs, "pending")
         return self.round(outputs, fixed_range)
 

@@ -7,6 +7,7 @@ from keras_eff.transforms.expansion import expand
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.placement import Placement
 from keras_eff.transforms.rules import RULES
+from keras_eff.transforms.selection import kept_float
 from keras_eff.transforms.selection import selector
 
 
@@ -47,7 +48,8 @@ def quantize(
             default it follows the data.
         skip: What stays float: the name of a layer or of a bare operation, a
             layer class, a predicate on a layer, or a list of them. Layers
-            inside nested models count too.
+            inside nested models count too. Give it again to quantize the
+            clone again.
 
     Returns:
         A Functional `keras.Model`, not compiled. It has the methods of a class
@@ -102,7 +104,8 @@ def place(
     model, skip, num_bits=8, rounding=None, input_range=None
 ) -> tuple[keras.Model, Placement]:
     """The quantized model, and the placement that tells what it did."""
-    expanded, kept = expand(model, selector(model, skip))
+    is_chosen, kept = selector(model, skip), kept_float(model)
+    expanded, kept = expand(model, lambda op: is_chosen(op) or op in kept)
     placement = Placement(
         RULES, kept.__contains__, num_bits, rounding or {}, input_range
     )

@@ -69,7 +69,9 @@ class Rewriter:
             *call.args,
             **call.kwargs,
         )
-        if is_new and isinstance(operation, keras.layers.Layer):
+        has_state = isinstance(operation, keras.layers.Layer)
+        # The layers of a nested model have been copied one by one.
+        if is_new and has_state and not is_graph(operation):
             copy_state(operation, self._layers[id(operation)])
         return outputs
 

@@ -1,11 +1,15 @@
-"""Which operations of a model a caller means."""
+"""Which operations of a model a caller wants to stay float."""
 
 from collections.abc import Callable
 
 import keras
 
+from keras_eff.layers import FakeQuant
+from keras_eff.layers import KeepFloat
 from keras_eff.transforms.graph import calls
 from keras_eff.transforms.graph import is_graph
+from keras_eff.transforms.kinds import FOLLOWING
+from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.kinds import unwrapped
 
 
@@ -17,7 +21,7 @@ def selector(model, skip) -> Callable:
         skip: See `keras_eff.quantize`.
     """
     items = skip if isinstance(skip, (list, tuple, set)) else [skip]
-    known = set(_names(model))
+    known = {operation.name for operation, _ in _operations(model)}
     for item in items:
         if isinstance(item, str) and item not in known:
             raise ValueError(
@@ -32,6 +36,32 @@ def selector(model, skip) -> Callable:
     return lambda operation: any(_matches(operation, i) for i in items)
 
 
+def kept_float(model) -> set:
+    """The operations that a `KeepFloat` keeps: those before it.
+
+    And where one of those is of a kind that stays float behind what does, as
+    a normalization, those before that too.
+    """
+    kept = set()
+    for operation, consumers in reversed(list(_operations(model))):
+        follows = any(
+            reader in kept and kind_of(reader) in FOLLOWING
+            for reader in consumers
+        )
+        is_read = any(isinstance(reader, KeepFloat) for reader in consumers)
+        if (is_read or follows) and not isinstance(operation, FakeQuant):
+            kept.add(operation)
+    return kept
+
+
+def _operations(model):
+    """All operations, those of nested models too, with their readers."""
+    for node, consumers in calls(model):
+        yield node.operation, consumers
+        if is_graph(node.operation):
+            yield from _operations(node.operation)
+
+
 def _matches(operation, item):
     if isinstance(item, str):
         return operation.name == item
@@ -39,10 +69,3 @@ def _matches(operation, item):
         return isinstance(unwrapped(operation), item)
     is_layer = isinstance(operation, keras.layers.Layer)
     return is_layer and bool(item(operation))
-
-
-def _names(model):
-    for node, _ in calls(model):
-        yield node.operation.name
-        if is_graph(node.operation):
-            yield from _names(node.operation)

@@ -139,6 +139,15 @@ def test_masks_survive_saving(steps, tmp_path):
     np.testing.assert_array_equal(*values([loaded(x), model(x)]))
 
 
+def test_a_step_that_has_state_already_keeps_it(steps):
+    step = steps.Mask()
+    step(np.ones((3, 2), "float32"))
+    step.mask.assign(np.zeros((3, 2)))
+    layer = TransformedWeights(keras.layers.Dense(2), [step])
+    layer.build((None, 3))
+    assert not values(layer.transformed_variables())[0].any()
+
+
 def test_two_transforms_may_not_fill_one_place():
     chain = [WeightFakeQuant(4), WeightFakeQuant(8)]
     message = r"one transform of each order .* Received: .*\('kernel', 2\)"

@@ -189,6 +189,16 @@ def test_state_computed_from_variables_is_carried_over():
     same_outputs(layer, copy, 2)
 
 
+def test_state_made_by_the_first_call_is_carried_over():
+    layer = layers.Dense(2, activation=layers.PReLU())
+    layer(np.ones((1, 3), "float32"))
+    layer.activation.alpha.assign([3.0, 4.0])
+    copy = clone(layer)
+    assert copy(keras.Input((3,))).shape == (None, 2)
+    copy_state(layer, copy)
+    same_outputs(layer, copy, 3)
+
+
 def test_an_adapted_vocabulary_is_carried_over():
     layer = layers.IntegerLookup()
     layer.adapt(np.array([7, 9, 9]))

@@ -53,15 +53,22 @@ def test_masked_layers_are_named_as_such():
     assert result.floats["pool"] == "GlobalAveragePooling1D, masked"
 
 
-def test_a_quantized_model_is_covered_as_the_original():
+@pytest.mark.parametrize("skip", [(), "a", "norm", "relu", ["a", "norm"]])
+def test_a_quantized_model_is_covered_as_the_original(skip):
     model = chain(
-        layers.Conv2D(4, 3),
-        layers.BatchNormalization(),
-        layers.ReLU(),
-        layers.ELU(),
+        layers.Dense(4, name="a"),
+        layers.BatchNormalization(name="norm"),
+        layers.ReLU(name="relu"),
+        layers.Dense(4, activation="tanh"),
+        layers.LayerNormalization(),
         layers.SeparableConv2D(4, 3, activation="swish"),
     )
-    assert coverage(keras_eff.quantize(model)) == coverage(model)
+    quantized = keras_eff.quantize(model, skip=skip)
+    again = keras_eff.quantize(quantized)
+    assert coverage(quantized) == coverage(model, skip=skip)
+    assert [x.name for x in again.operations] == [
+        x.name for x in quantized.operations
+    ]
 
 
 class Doubled(layers.Layer):

@@ -4,7 +4,6 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.transforms.expansion import expand
@@ -182,12 +181,6 @@ def test_kept_layers_are_not_expanded():
     expanded, kept = expand(model, lambda op: op.name == "mine")
     assert kinds(expanded) == ["Dense"]
     assert kept == {expanded.get_layer("mine")}
-
-
-def test_layers_before_a_keep_float_are_not_expanded():
-    dense = layers.Dense(4, activation="tanh")
-    model = functional(lambda x: KeepFloat()(dense(x)), (3,))
-    assert kinds(check(model)) == ["Dense", "KeepFloat"]
 
 
 def test_dtype_policies_are_kept():

@@ -1,6 +1,5 @@
 import keras
 import numpy as np
-import pytest
 from keras import layers
 
 from keras_eff.layers import FakeQuant
@@ -114,28 +113,6 @@ def test_a_fake_quant_by_hand_behind_float_is_kept_apart():
     )
     _, new = placed(model)
     assert names(new)[1:] == ["elu", "elu_keep_float", "mine"]
-
-
-@pytest.mark.parametrize(
-    "model, kept",
-    [
-        (lambda x: KeepFloat()(dense("a")(x)), {"a"}),
-        (
-            lambda x: KeepFloat()(
-                layers.ReLU()(
-                    layers.BatchNormalization()(dense("a")(dense("b")(x)))
-                )
-            ),
-            {"a"},
-        ),
-        (lambda x: KeepFloat()(layers.ELU(name="elu")(dense("a")(x))), {"elu"}),
-    ],
-    ids=["direct", "through followers", "not past a float layer"],
-)
-def test_a_keep_float_by_hand_is_heeded(model, kept):
-    placement, new = placed(functional(model, (4,)))
-    assert set(placement.floats) == kept
-    assert len(layers_of(new, KeepFloat)) == 1
 
 
 def test_what_is_kept_stays_float_along_with_what_follows_it():

@@ -4,10 +4,13 @@ import keras
 import pytest
 from keras import layers
 
+from keras_eff.layers import FakeQuant
+from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.transforms.graph import calls
 from keras_eff.transforms.graph import is_graph
+from keras_eff.transforms.selection import kept_float
 from keras_eff.transforms.selection import selector
 
 
@@ -72,3 +75,42 @@ def test_anything_else_is_refused():
     message = re.escape("Received: skip=[3]")
     with pytest.raises(TypeError, match=message):
         selector(model(), [3])
+
+
+def dense(name):
+    return layers.Dense(4, name=name)
+
+
+@pytest.mark.parametrize(
+    "function, names",
+    [
+        (lambda x: KeepFloat()(dense("a")(dense("b")(x))), {"a"}),
+        (
+            lambda x: KeepFloat()(
+                layers.ReLU(name="relu")(
+                    layers.BatchNormalization(name="norm")(dense("a")(x))
+                )
+            ),
+            {"a", "norm", "relu"},
+        ),
+        (lambda x: KeepFloat()(layers.ELU(name="elu")(dense("a")(x))), {"elu"}),
+        (
+            lambda x: KeepFloat()(
+                layers.ReLU(name="relu")(FakeQuant()(dense("a")(x)))
+            ),
+            {"relu"},
+        ),
+    ],
+    ids=[
+        "just before",
+        "what it follows",
+        "not past a float layer",
+        "not past a fake-quant",
+    ],
+)
+def test_a_keep_float_keeps_what_comes_before_it(function, names):
+    inputs = keras.Input((4,))
+    inner = keras.Model(inputs, function(inputs))
+    nested = keras.Sequential([keras.Input((4,)), inner])
+    for whole in (inner, nested):
+        assert {op.name for op in kept_float(whole)} == names
