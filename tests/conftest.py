@@ -35,4 +35,16 @@ def jax_gradient(function, x):
     return np.asarray(jax.grad(lambda x: function(x).sum())(x))
 
 
-_GRADIENTS = {"tensorflow": tensorflow_gradient, "jax": jax_gradient}
+def torch_gradient(function, x):
+    import torch
+
+    x = torch.tensor(x, requires_grad=True)
+    function(x).sum().backward()
+    return x.grad.numpy()
+
+
+_GRADIENTS = {
+    "tensorflow": tensorflow_gradient,
+    "jax": jax_gradient,
+    "torch": torch_gradient,
+}

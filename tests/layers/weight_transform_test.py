@@ -33,7 +33,7 @@ def mixed_float16():
 
 
 def values(weights):
-    return [ops.convert_to_numpy(weight) for weight in weights]
+    return [ops.convert_to_numpy(weight).copy() for weight in weights]
 
 
 def twin_of(wrapper, *input_shapes):

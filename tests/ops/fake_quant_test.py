@@ -82,7 +82,7 @@ def test_gradient_is_that_of_the_identity(gradient):
     factors = np.float32([[1.0, 2.0], [3.0, 4.0]])
 
     def weighted(x):
-        return fake_quant_weight(x, 4, (-1,)) * factors
+        return fake_quant_weight(x, 4, (-1,)) * ops.convert_to_tensor(factors)
 
     np.testing.assert_array_equal(gradient(weighted, weight), factors)
 
