@@ -21,7 +21,6 @@ from data import cifar10
 from data import mnist5k
 
 import keras_eff
-from keras_eff.export.execution import execute
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", "mnist5k", ["mnist5k", "cifar10"], "Images.")
@@ -76,7 +75,7 @@ def compiled(model, learning_rate):
 def row(name, path, model, images, labels):
     """One Markdown row: the file against `model` and against the labels."""
     expected = model.predict(images, verbose=0)
-    run = execute(path, [images])
+    run = keras_eff.export.execute(path, [images])
     contents = keras_eff.export.inspect(path)
     cells = [name, f"{contents.size_bytes:,}", str(run.delegate_partitions)]
     cells.append(f"{np.mean(expected.argmax(-1) == labels):.4f}")

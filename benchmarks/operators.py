@@ -19,7 +19,6 @@ from keras import ops
 
 import keras_eff
 from keras_eff.export.conversion import convert
-from keras_eff.export.execution import execute
 from keras_eff.export.lowering import Lowering
 from keras_eff.export.lowering_rules import RULES
 from keras_eff.export.strip import strip
@@ -90,7 +89,7 @@ def row(title, step, kind, folder):
         data = convert(Lowering(rules).lower(model), "int8", 1, "int8")
         paths.append(folder / f"{number}.tflite")
         paths[-1].write_bytes(strip(data))
-        run = execute(paths[-1], [samples[:1]])
+        run = keras_eff.export.execute(paths[-1], [samples[:1]])
         partitions.append(run.delegate_partitions)
     times = [
         [keras_eff.latency.measure(path).median_ms for path in paths]

@@ -20,7 +20,6 @@ from nets import NETS
 from nets import train
 
 import keras_eff
-from keras_eff.export.execution import execute
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("epochs", 12, "Epochs of float training.")
@@ -30,7 +29,7 @@ _METHODS = ("minmax", "percentile", "mse")
 
 
 def accuracy(path, images, labels):
-    (outputs,) = execute(path, [images]).delegate
+    (outputs,) = keras_eff.export.execute(path, [images]).delegate
     return np.mean(outputs.argmax(-1) == labels)
 
 

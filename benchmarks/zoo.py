@@ -22,7 +22,6 @@ from chaos import agreement_of_equals
 from converter import post_training_int8
 
 import keras_eff
-from keras_eff.export.execution import execute
 
 _PIXELS = ("MobileNetV3Small", "EfficientNetB0")
 
@@ -88,7 +87,9 @@ def row(name, folder):
         quantized, paths[2], samples=images, tolerance=1.0
     )
     expected = model.predict(images, verbose=0)
-    theirs, ours = (execute(path, [images]) for path in paths[1:])
+    theirs, ours = (
+        keras_eff.export.execute(path, [images]) for path in paths[1:]
+    )
     contents = keras_eff.export.inspect(paths[2])
     converter = keras_eff.export.inspect(paths[1])
     float_ms, converter_ms, ours_ms = latencies(paths)

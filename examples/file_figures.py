@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 
 import keras_eff
-from keras_eff.export.execution import execute
 
 _RUNS = 5000
 _HEADER = ("file", "accuracy", "bytes", "gzip", "ms")
@@ -40,7 +39,7 @@ def measure_file(
     labels: np.ndarray,
 ) -> FileFigures:
     """Runs a classifier's file on images with labels, and times it."""
-    outputs = execute(path, [images]).delegate[0]
+    outputs = keras_eff.export.execute(path, [images]).delegate[0]
     contents = keras_eff.export.inspect(path)
     latency = keras_eff.latency.measure(path, num_runs=_RUNS)
     return FileFigures(

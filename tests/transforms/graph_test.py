@@ -116,8 +116,7 @@ def test_calls_come_in_order_with_their_readers():
 
 def test_readers_of_a_tensor_are_the_operations_that_take_it():
     model = branches()
-    (reader,) = readers_of(model, model.inputs[0])
-    assert reader.name == "dense"
+    assert readers_of(model, model.inputs[0]) == [model.get_layer("dense")]
     assert readers_of(model, model.outputs[0]) == []
 
 
@@ -242,18 +241,12 @@ def test_replay_calls_the_rule_on_given_tensors():
 
 
 def test_a_call_tells_its_tensors_and_replaces_them():
-    found = []
-
     def rule(call):
-        found.append(call)
-        call = call.replaced(ops.abs)
-        return operation_copy(call)
+        assert call.args[0] == 3.0 and len(call.tensors) == 1
+        return operation_copy(call.replaced(ops.abs))
 
     inputs = keras.Input((3,))
-    model = keras.Model(inputs, 3.0 - inputs)
-    copy = rebuild(model, rule)
-    (call,) = found
-    assert call.args[0] == 3.0 and len(call.tensors) == 1
+    copy = rebuild(keras.Model(inputs, 3.0 - inputs), rule)
     np.testing.assert_allclose(copy(-np.ones((1, 3))), 2 * np.ones((1, 3)))
 
 
