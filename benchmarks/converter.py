@@ -1,5 +1,7 @@
 """The baseline: the TFLite converter's own post-training int8 file."""
 
+import contextlib
+import io
 import os
 import pathlib
 
@@ -23,5 +25,6 @@ def post_training_int8(model, samples, path):
     converter.target_spec.supported_ops = int8_only
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    pathlib.Path(path).write_bytes(converter.convert())
+    with contextlib.redirect_stdout(io.StringIO()):
+        pathlib.Path(path).write_bytes(converter.convert())
     return str(path)

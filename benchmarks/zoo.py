@@ -22,7 +22,10 @@ from chaos import agreement_of_equals
 from converter import post_training_int8
 
 import keras_eff
+from keras_eff.export.flatbuffer import operator_name
+from keras_eff.export.flatbuffer import parse
 
+_WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _PIXELS = ("MobileNetV3Small", "EfficientNetB0")
 
 FLAGS = flags.FLAGS
@@ -55,15 +58,25 @@ def random_images(name):
     return generator.uniform(low, peak, shape).astype("float32")
 
 
-def per_channel(contents):
-    """Whether each convolution and dense weight has a scale per channel."""
-    weights = [
-        t
-        for t in contents.tensors
-        if t.is_constant and t.dtype == "int8" and len(t.shape) in (2, 4)
-    ]
-    channels = [t for t in weights if t.quantized_axis is not None]
-    return f"{len(channels)}/{len(weights)}"
+def per_channel(path):
+    """How many convolution and dense weights have a scale per channel.
+
+    Without those that stand for normalizations and averages, which are
+    depthwise: 1x1, or all of one value.
+    """
+    model = parse(pathlib.Path(path).read_bytes())
+    graph, counts = model.subgraphs[0], [0, 0]
+    for operator in graph.operators:
+        if operator_name(model, operator) not in _WITH_WEIGHTS:
+            continue
+        weight = graph.tensors[operator.inputs[1]]
+        values = model.buffers[weight.buffer].data.view(np.int8)
+        is_depthwise = weight.shape[0] == 1 and len(weight.shape) == 4
+        is_single = np.prod(weight.shape[:3]) == 1 or np.ptp(values) == 0
+        if not (is_depthwise and is_single):
+            counts[0] += len(weight.quantization.scale) > 1
+            counts[1] += 1
+    return "{}/{}".format(*counts)
 
 
 def latencies(paths):
@@ -90,13 +103,12 @@ def row(name, folder):
     theirs, ours = (
         keras_eff.export.execute(path, [images]) for path in paths[1:]
     )
-    contents = keras_eff.export.inspect(paths[2])
     converter = keras_eff.export.inspect(paths[1])
     float_ms, converter_ms, ours_ms = latencies(paths)
     cells = (
         name,
         len(report.float_tensors),
-        per_channel(contents),
+        per_channel(paths[2]),
         f"{theirs.delegate_partitions} / {report.delegate_partitions}",
         f"{float_report.size_bytes:,} / {converter.size_bytes:,} / "
         f"{report.size_bytes:,}",

@@ -4,6 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.export.one_scale import OneScale
+from keras_eff.layers import TransformedWeights
+
 
 def average_pool(call, lowering):
     """A depthwise convolution with constant weights.
@@ -24,6 +27,7 @@ def average_pool(call, lowering):
         use_bias=False,
         dtype="float32",
     )
+    convolution = TransformedWeights(convolution, [OneScale()])
     key = (id(layer), "average")
     outputs = lowering.constant(key, convolution, [share], tensor)
     correction = _border_correction(layer, tensor) if padded else 1.0
