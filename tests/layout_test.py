@@ -23,8 +23,8 @@ MAY_IMPORT = {
     "schedules": set(),
     "child_process": set(),
     "layers": {"ops", "schedules"},
-    "callbacks": {"layers", "schedules"},
-    "transforms": {"layers", "ops"},
+    "callbacks": {"layers", "schedules", "ops"},
+    "transforms": {"layers", "schedules", "ops"},
     "export": {"layers", "transforms", "ops", "child_process"},
     "latency": {"child_process"},
 }

@@ -13,7 +13,13 @@ from keras_eff.transforms.graph import pack_inputs
 _TAIL_LINES = 12
 
 
-def convert(model, data_type: str, batch_size: int, io_dtype: str) -> bytes:
+def convert(
+    model,
+    data_type: str,
+    batch_size: int,
+    io_dtype: str,
+    sparse: bool = False,
+) -> bytes:
     """The .tflite file that TensorFlow's converter makes of a model.
 
     Variables are frozen and the batch is fixed. Nothing that the converter
@@ -24,6 +30,8 @@ def convert(model, data_type: str, batch_size: int, io_dtype: str) -> bytes:
         data_type: "float32", "float16", "dynamic" or "int8".
         batch_size: Integer, the batch dimension of the file.
         io_dtype: Type of the inputs and outputs of an "int8" file.
+        sparse: Boolean, whether weights with 30 % of zeros or more are stored
+            without them, be it right or wrong: see `check_sparsity`.
 
     Raises:
         RuntimeError: If the converter fails, with the end of what it said.
@@ -32,6 +40,9 @@ def convert(model, data_type: str, batch_size: int, io_dtype: str) -> bytes:
         try:
             converter = _converter(model, batch_size)
             _set_options(converter, data_type, io_dtype)
+            if sparse:
+                sparsity = tf.lite.Optimize.EXPERIMENTAL_SPARSITY
+                converter.optimizations = [*converter.optimizations, sparsity]
             return converter.convert()
         except Exception as error:
             said = f"{error}\n{printed()}".strip().splitlines()

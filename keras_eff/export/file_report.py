@@ -15,6 +15,7 @@ class TensorInfo:
         shape: Its shape, with -1 for dimensions that the file leaves open.
         dtype: Name of its type: `"int8"`, `"float32"`, `"bool"`, ...
         is_constant: Whether the file holds its values.
+        is_sparse: Whether it holds them without zeros.
         scales: Its quantization scales: one, one per channel, or none.
         zero_points: Its zero points, one for each scale.
         quantized_axis: The axis that the scales belong to, or None where there
@@ -29,6 +30,7 @@ class TensorInfo:
     shape: tuple[int, ...]
     dtype: str
     is_constant: bool
+    is_sparse: bool
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     quantized_axis: int | None

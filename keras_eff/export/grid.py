@@ -7,6 +7,7 @@ from keras_eff.export.flatbuffer import is_constant
 from keras_eff.export.flatbuffer import operator_name
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.packing import pack
+from keras_eff.export.sparsity import dense_values
 from keras_eff.export.strip import drop_unused_tensors
 from keras_eff.export.strip import merge_buffers
 from keras_eff.ops.fake_quant import check_num_bits
@@ -55,28 +56,46 @@ def restore_grid(data: bytes, num_bits: int) -> bytes:
     factor = _INT8_LIMIT / (limit * step)
     model = parse(data)
     for graph in model.subgraphs:
-        for weight, readers in _weight_readers(model, graph).items():
-            values = _grid_values(model, graph.tensors[weight], limit)
+        unpacked = _unpacked(model, graph)
+        for output, source in unpacked.items():
+            # One object, so that the scales of both change together.
+            scales = graph.tensors[source].quantization
+            graph.tensors[output].quantization = scales
+        for weight, readers in _weight_readers(model, graph, unpacked).items():
+            tensor = graph.tensors[weight]
+            values = _grid_values(model, tensor, limit)
             if values is not None:
-                _store(model, graph.tensors[weight], values * step, factor)
+                _store(model, tensor, values * step, factor)
                 _rescale_biases(model, graph, readers, factor)
     drop_unused_tensors(model)
     merge_buffers(model)
     return pack(model)
 
 
-def _weight_readers(model, graph):
+def _unpacked(model, graph):
+    """Returns {what a DENSIFY makes: the sparse weight that it reads}."""
+    return {
+        int(operator.outputs[0]): int(operator.inputs[0])
+        for operator in graph.operators
+        if operator_name(model, operator) == "DENSIFY"
+    }
+
+
+def _weight_readers(model, graph, unpacked):
     """Returns {weight: [(operator, bias or None), ...]}.
 
     It leaves out tensors that anything reads in another role, and those of
     operators with a computed bias.
     """
-    readers, excluded = {}, set(graph.outputs)
+    readers, excluded = {}, {unpacked.get(i, i) for i in graph.outputs}
     for operator in graph.operators:
-        place = _BIAS.get(operator_name(model, operator))
-        has_weight = place and len(operator.inputs) > _WEIGHT
-        weight = operator.inputs[_WEIGHT] if has_weight else -1
-        excluded |= set(operator.inputs) - {weight}
+        name = operator_name(model, operator)
+        if name == "DENSIFY":
+            continue
+        place = _BIAS.get(name)
+        inputs = [unpacked.get(index, index) for index in operator.inputs]
+        weight = inputs[_WEIGHT] if place and len(inputs) > _WEIGHT else -1
+        excluded |= set(inputs) - {weight}
         bias = _integer_bias(graph, operator, place)
         readers.setdefault(weight, []).append((operator, bias))
         if bias is not None and not _is_scaled(model, graph.tensors[bias]):
@@ -94,14 +113,15 @@ def _integer_bias(graph, operator, place):
 def _grid_values(model, tensor, limit):
     """Returns the integers on the grid of +-limit, or None off the grid."""
     is_int8 = tensor.type == schema.TensorType.INT8
-    if not is_int8 or tensor.sparsity or not _is_scaled(model, tensor):
+    if not is_int8 or not _is_scaled(model, tensor):
         return None
     stored = model.buffers[tensor.buffer].data.view(np.int8)
-    stored = stored.reshape(tensor.shape).astype(np.float32)
+    stored = stored.astype(np.float32)
     values = np.rint(stored * limit / _INT8_LIMIT)
     is_on_grid = np.rint(values * _INT8_LIMIT / limit) == stored
     is_symmetric = not np.any(tensor.quantization.zeroPoint)
-    reaches_end = np.isin(_peaks(stored, tensor), (0, _INT8_LIMIT))
+    peaks = _peaks(dense_values(tensor, stored), tensor)
+    reaches_end = np.isin(peaks, (0, _INT8_LIMIT))
     fits = is_symmetric and is_on_grid.all() and reaches_end.all()
     return values.astype(np.int8) if fits else None
 

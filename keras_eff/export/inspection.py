@@ -67,6 +67,7 @@ def _tensors(model, number):
             shape=_shape(tensor),
             dtype=_DTYPES.get(tensor.type, f"type_{tensor.type}"),
             is_constant=is_constant(model, tensor),
+            is_sparse=tensor.sparsity is not None,
             **_quantization(tensor.quantization),
             size_bytes=_stored_bytes(model.buffers[tensor.buffer]),
         )

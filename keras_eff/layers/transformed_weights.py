@@ -85,9 +85,10 @@ class TransformedWeights(keras.layers.Wrapper):
         super().build(input_shape)
         for transform in self.transforms:
             if not transform.built:
-                transform.build(self._variable(transform).shape)
+                transform.build(self.variable_of(transform).shape)
 
-    def _variable(self, transform):
+    def variable_of(self, transform):
+        """The variable of the wrapped layer that a transform acts on."""
         try:
             variable = operator.attrgetter(transform.weight)(self.layer)
         except AttributeError:
@@ -137,7 +138,7 @@ class TransformedWeights(keras.layers.Wrapper):
         """The values, in the order of `layer.variables`, it computes with."""
         seen = {id(v): v.value for v in self.layer.variables}
         for transform in self.transforms:
-            key = id(self._variable(transform))
+            key = id(self.variable_of(transform))
             seen[key] = transform(seen[key])
         return list(seen.values())
 

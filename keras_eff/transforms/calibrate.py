@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from keras_eff.layers import FakeQuant
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.ops.range_search import mse_range
 from keras_eff.ops.range_search import percentile_range
 from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.graph import layers_of
 from keras_eff.transforms.samples import batches
 from keras_eff.transforms.samples import check_samples
 

@@ -8,8 +8,8 @@ import keras
 
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.graph import copy_bare
-from keras_eff.transforms.graph import layers_of
 from keras_eff.transforms.kinds import WEIGHTS
 from keras_eff.transforms.kinds import unwrapped
 

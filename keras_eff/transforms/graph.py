@@ -190,11 +190,6 @@ def pack_inputs(model, arrays: list):
     return keras.tree.pack_sequence_as(structure, arrays)
 
 
-def layers_of(model, kind: type) -> list:
-    """The layers of a class anywhere in a model or layer, each once."""
-    return [x for x in model._flatten_layers() if isinstance(x, kind)]
-
-
 def readers_of(model, tensor) -> list:
     """The operations of a model that read one of its symbolic tensors."""
     return [

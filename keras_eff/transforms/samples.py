@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_eff.layers import FakeQuant
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.graph import input_names
-from keras_eff.transforms.graph import layers_of
 from keras_eff.transforms.graph import pack_inputs
 from keras_eff.transforms.graph import readers_of
 

@@ -21,7 +21,7 @@ def selector(model, skip) -> Callable:
         skip: See `keras_eff.quantize`.
     """
     items = skip if isinstance(skip, (list, tuple, set)) else [skip]
-    known = {operation.name for operation, _ in _operations(model)}
+    known = {operation.name for operation, _ in operations(model)}
     for item in items:
         if isinstance(item, str) and item not in known:
             raise ValueError(
@@ -43,7 +43,7 @@ def kept_float(model) -> set:
     a normalization, those before that too.
     """
     kept = set()
-    for operation, consumers in reversed(list(_operations(model))):
+    for operation, consumers in reversed(list(operations(model))):
         follows = any(
             reader in kept and kind_of(reader) in FOLLOWING
             for reader in consumers
@@ -54,12 +54,12 @@ def kept_float(model) -> set:
     return kept
 
 
-def _operations(model):
+def operations(model):
     """All operations, those of nested models too, with their readers."""
     for node, consumers in calls(model):
         yield node.operation, consumers
         if is_graph(node.operation):
-            yield from _operations(node.operation)
+            yield from operations(node.operation)
 
 
 def _matches(operation, item):

@@ -79,6 +79,14 @@ def test_activations_take_no_bytes_and_have_no_axis(report):
     assert image.quantized_axis is None
 
 
+def test_sparse_weights_take_less_than_their_shape(report):
+    tensors = report("sparse").tensors
+    (kernel,) = [tensor for tensor in tensors if tensor.is_sparse]
+    assert kernel.is_constant
+    assert kernel.shape == (16, 32)
+    assert kernel.size_bytes < 16 * 32 * 4 / 2
+
+
 def test_an_integer_file_has_no_float_tensors(report):
     assert report("conv_int8").float_tensors == ()
 

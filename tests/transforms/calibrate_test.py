@@ -6,9 +6,9 @@ from keras import ops
 
 import keras_eff
 from keras_eff.layers import FakeQuant
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms import calibrate as calibrate_function
 from keras_eff.transforms.calibrate import calibrate
-from keras_eff.transforms.graph import layers_of
 
 SAMPLES = np.random.default_rng(0).normal(size=(70, 4)).astype("float32")
 

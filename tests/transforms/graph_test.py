@@ -4,13 +4,13 @@ import pytest
 from keras import layers
 from keras import ops
 
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.graph import calls
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.graph import copy_bare
 from keras_eff.transforms.graph import input_names
 from keras_eff.transforms.graph import is_graph
-from keras_eff.transforms.graph import layers_of
 from keras_eff.transforms.graph import mask_of
 from keras_eff.transforms.graph import pack_inputs
 from keras_eff.transforms.graph import producer

@@ -5,7 +5,7 @@ from keras import layers
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
-from keras_eff.transforms.graph import layers_of
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.graph import readers_of
 from keras_eff.transforms.placement import Placement
 from keras_eff.transforms.rules import RULES

@@ -7,8 +7,8 @@ from keras import ops
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.calibrate import calibrate
-from keras_eff.transforms.graph import layers_of
 from keras_eff.transforms.quantize import quantize
 
 IMAGE = (8, 8, 3)

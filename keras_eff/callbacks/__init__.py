@@ -1,0 +1,3 @@
+from keras_eff.callbacks.pruning_scheduler import PruningScheduler
+
+__all__ = ["PruningScheduler"]

@@ -1,0 +1,51 @@
+"""Which weights the masks of one pool keep: those that share a schedule."""
+
+from keras_eff.layers.pruning_mask import check_reach
+from keras_eff.ops import pruning
+
+SCOPES = ("layer", "global", "erk")
+
+
+def budgets(masks, scope, sparsity) -> list[tuple[list, float]]:
+    """Which masks share a budget, and the sparsity that it comes to.
+
+    Args:
+        masks: List of `PruningMask`.
+        scope: "layer", "global" or "erk".
+        sparsity: Float in [0, 1), that of all of them together.
+
+    Raises:
+        ValueError: If the pattern of a mask cannot reach its sparsity.
+    """
+    shares = [sparsity] * len(masks)
+    if scope == "erk":
+        shapes = [tuple(mask.mask.shape) for mask in masks]
+        shares = pruning.erk_sparsities(shapes, sparsity)
+    for mask, share in zip(masks, shares, strict=True):
+        check_reach(mask, share)
+    if scope == "global":
+        return [(masks, sparsity)]
+    return [([mask], share) for mask, share in zip(masks, shares, strict=True)]
+
+
+def update(masks, saliencies, sparsity, criteria, fraction) -> None:
+    """Prunes some masks to one budget, and exchanges a fraction of the rest.
+
+    Args:
+        masks: List of `PruningMask`.
+        saliencies: Dict from each mask to a NumPy array, one entry for each
+            weight.
+        sparsity: Float in [0, 1).
+        criteria: Dict from each mask to another, or empty: what is taken back
+            in place of a `fraction` of the units kept, those of least saliency.
+        fraction: Float in [0, 1).
+    """
+    scores = [mask.scores(saliencies[mask]) for mask in masks]
+    kept = pruning.keep(scores, [mask.unit_sizes for mask in masks], sparsity)
+    if criteria:
+        promises = [
+            pruning.block_means(criteria[mask], mask.block) for mask in masks
+        ]
+        kept = pruning.exchange(kept, scores, promises, fraction)
+    for mask, units in zip(masks, kept, strict=True):
+        mask.set_units(units)

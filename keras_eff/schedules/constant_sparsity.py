@@ -1,0 +1,42 @@
+import keras
+
+from keras_eff.schedules.sparsity_schedule import SparsitySchedule
+from keras_eff.schedules.sparsity_schedule import check_fraction
+from keras_eff.schedules.sparsity_schedule import check_step
+
+
+@keras.saving.register_keras_serializable(package="keras_eff")
+class ConstantSparsity(SparsitySchedule):
+    """The same sparsity from one step on; 0 before it.
+
+    Args:
+        target_sparsity: Float in [0, 1), share of the weights that are zero.
+        begin_step: Integer, 0 or more, the first step that prunes.
+
+    Call arguments:
+        step: See `keras_eff.schedules.SparsitySchedule`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> schedule = keras_eff.schedules.ConstantSparsity(0.5, begin_step=2)
+    >>> schedule(np.arange(4))
+    array([0. , 0. , 0.5, 0.5])
+    """
+
+    def __init__(self, target_sparsity, begin_step=0):
+        self.target_sparsity = check_fraction(
+            "target_sparsity", target_sparsity
+        )
+        self.begin_step = check_step("begin_step", begin_step)
+
+    def sparsity_at(self, step, ops):
+        return ops.where(step >= self.begin_step, self.target_sparsity, 0.0)
+
+    def get_config(self):
+        return {
+            "target_sparsity": self.target_sparsity,
+            "begin_step": self.begin_step,
+        }

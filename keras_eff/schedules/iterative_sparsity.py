@@ -1,0 +1,56 @@
+import keras
+
+from keras_eff.schedules.sparsity_schedule import SparsitySchedule
+from keras_eff.schedules.sparsity_schedule import check_fraction
+from keras_eff.schedules.sparsity_schedule import check_step
+
+
+@keras.saving.register_keras_serializable(package="keras_eff")
+class IterativeSparsity(SparsitySchedule):
+    """Prunes a share of what remains, fine-tunes, and again, for some rounds.
+
+    `s = 1 - (1 - prune_fraction)**rounds_begun`
+
+    The first round begins at `begin_step`; each lasts `round_steps` steps.
+
+    Args:
+        prune_fraction: Float in [0, 1), share of the remaining weights that
+            each round prunes.
+        num_rounds: Integer, 1 or more.
+        round_steps: Integer, 1 or more, steps from one pruning to the next.
+        begin_step: Integer, 0 or more, the first step that prunes.
+
+    Call arguments:
+        step: See `keras_eff.schedules.SparsitySchedule`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> schedule = keras_eff.schedules.IterativeSparsity(0.5, 2, 100)
+    >>> schedule(np.array([0, 99, 100, 200]))
+    array([0.5 , 0.5 , 0.75, 0.75])
+
+    Reference:
+        - [Menghani, 2021](https://arxiv.org/abs/2106.08962), algorithm 1
+    """
+
+    def __init__(self, prune_fraction, num_rounds, round_steps, begin_step=0):
+        self.prune_fraction = check_fraction("prune_fraction", prune_fraction)
+        self.num_rounds = check_step("num_rounds", num_rounds, 1)
+        self.round_steps = check_step("round_steps", round_steps, 1)
+        self.begin_step = check_step("begin_step", begin_step)
+
+    def sparsity_at(self, step, ops):
+        begun = ops.floor((step - self.begin_step) / self.round_steps) + 1.0
+        rounds = ops.clip(begun, 0.0, float(self.num_rounds))
+        return 1.0 - (1.0 - self.prune_fraction) ** rounds
+
+    def get_config(self):
+        return {
+            "prune_fraction": self.prune_fraction,
+            "num_rounds": self.num_rounds,
+            "round_steps": self.round_steps,
+            "begin_step": self.begin_step,
+        }
