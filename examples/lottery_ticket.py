@@ -88,10 +88,10 @@ def main(_):
     data = image_data.load_images(image_data.MNIST_5K, _TRAIN_SIZE.value)
     rows = [experiment(int(seed), data) for seed in _SEEDS.value]
     print(f"\n{len(data.test[0])} test images, seeds {_SEEDS.value}: accuracy")
-    for name, column in zip(
-        ("dense", "ticket", "random"), np.transpose(rows), strict=True
-    ):
-        print(f"{name:<8}{column.mean():.3f} ({min(column):.3f}-{max(column):.3f})")
+    names = ("dense", "ticket", "random")
+    for name, column in zip(names, np.transpose(rows), strict=True):
+        spread = f"{min(column):.3f}-{max(column):.3f}"
+        print(f"{name:<8}{column.mean():.3f} ({spread})")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import numbers
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_eff.callbacks import mask_update
 from keras_eff.callbacks import pruning_plan
@@ -115,6 +116,7 @@ class PruningScheduler(keras.callbacks.Callback):
                 f"Received: data of {type(data)} with saliency={saliency!r}, "
                 f"regrow={regrow!r}"
             )
+        _check_lengths(data)
         self.schedule = schedule
         self.frequency = frequency
         self.saliency = saliency
@@ -139,7 +141,7 @@ class PruningScheduler(keras.callbacks.Callback):
         if self._step is not None:
             return
         model = self.model
-        self._step = int(model.optimizer.iterations)
+        self._step = _iterations(model)
         batches = self.params.get("steps")
         epochs = self.params["epochs"] - epoch
         left = _num_steps(model.optimizer, epochs * batches) if batches else 0
@@ -161,7 +163,7 @@ class PruningScheduler(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         model = self.model
-        before, self._step = self._step, int(model.optimizer.iterations)
+        before, self._step = self._step, _iterations(model)
         if self._step // self.frequency > before // self.frequency:
             fraction = self._fraction(self._step) if self.regrow else 0.0
             self._update(model, self._step, fraction)
@@ -229,6 +231,11 @@ class PruningScheduler(keras.callbacks.Callback):
         return saliencies
 
 
+def _iterations(model):
+    # Through NumPy: a replicated variable is not a number.
+    return int(ops.convert_to_numpy(model.optimizer.iterations))
+
+
 def _num_steps(optimizer, num_batches):
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return num_batches // (inner.gradient_accumulation_steps or 1)
@@ -244,6 +251,15 @@ def _check_choice(name, value, choices):
         raise ValueError(
             f"Argument `{name}` must be one of {list(choices)}. "
             f"Received: {name}={value!r}"
+        )
+
+
+def _check_lengths(data):
+    lengths = {len(x) for x in keras.tree.flatten(data) if x is not None}
+    if len(lengths) > 1:
+        raise ValueError(
+            "Argument `data` must hold arrays of one length. "
+            f"Received: lengths {sorted(lengths)}"
         )
 
 

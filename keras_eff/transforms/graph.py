@@ -190,6 +190,12 @@ def pack_inputs(model, arrays: list):
     return keras.tree.pack_sequence_as(structure, arrays)
 
 
+def pack_outputs(model, tensors: list):
+    """Tensors, in the order of `model.outputs`, in the structure it returns."""
+    structure = _functional(model)._outputs_struct
+    return keras.tree.pack_sequence_as(structure, tensors)
+
+
 def readers_of(model, tensor) -> list:
     """The operations of a model that read one of its symbolic tensors."""
     return [

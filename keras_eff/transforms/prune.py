@@ -44,8 +44,9 @@ def prune(
         model: Built `keras.Sequential` or Functional model, nested or with
             shared layers. It is left as it was.
         schedule: Function of the step that returns the sparsity, such as a
-            `keras_eff.schedules.SparsitySchedule`; None for that of the
-            callback; or a float in [0, 1), the sparsity to prune to at once.
+            `keras_eff.schedules.SparsitySchedule`; None for that of the layer,
+            if it has one, or the callback; or a float in [0, 1), the sparsity
+            to prune to at once.
         pattern: "unstructured", "channel" or "N:M", see
             `keras_eff.layers.PruningMask`.
         block_shape: Pair of positive integers, see
@@ -90,7 +91,11 @@ def prune(
         layer = call.operation
         name, axes = WEIGHTS[type(unwrapped(layer)).__name__]
         step = PruningMask(
-            schedule, pattern, block_shape, axes or (-1,), weight=name
+            schedule or _schedule_of(layer),
+            pattern,
+            block_shape,
+            axes or (-1,),
+            weight=name,
         )
         made.append(step)
         return rewriter.apply(
@@ -111,6 +116,14 @@ def prune(
     if target is not None:
         _prune_now(pruned, made, target)
     return pruned
+
+
+def _schedule_of(layer):
+    """The schedule that a layer has from before, or None."""
+    for step in getattr(layer, "transforms", ()):
+        if isinstance(step, PruningMask):
+            return step.schedule
+    return None
 
 
 def _thin_layers(model):

@@ -7,6 +7,9 @@ from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightTransform
 from keras_eff.layers.sublayers import layers_of
 
+# They have two axes in attention, in a GRU, or over several axes.
+_NOT_COUNTED = {"bias", "gamma", "beta"}
+
 
 @dataclasses.dataclass(frozen=True)
 class WeightSparsity:
@@ -105,7 +108,9 @@ def _seen_weights(model):
         weights = [
             (variable, value)
             for variable, value in _values(layer)
-            if len(variable.shape) > 1 and id(variable) not in seen
+            if len(variable.shape) > 1
+            and variable.name not in _NOT_COUNTED
+            and id(variable) not in seen
         ]
         seen.update(id(variable) for variable, _ in weights)
         for variable, value in weights:

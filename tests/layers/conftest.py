@@ -110,7 +110,7 @@ def check_mixed_float16(make, shape, dtype, folder):
         keras.config.set_dtype_policy("float32")
     assert symbolic.dtype == "float16"
     assert keras.backend.standardize_dtype(outputs.dtype) == "float16"
-    assert {weight.dtype for weight in layer.weights} <= {"float32"}
+    assert {weight.dtype for weight in layer.weights} <= {"bool", "float32"}
     outputs = ops.convert_to_numpy(outputs).astype("float32")
     np.testing.assert_allclose(outputs, expected, atol=0.02)
 
@@ -148,6 +148,36 @@ def contract(request, tmp_path):
 
     def check(make, shape=(3,), dtype="float32"):
         request.param(make, shape, dtype, tmp_path)
+
+    return check
+
+
+@pytest.fixture
+def check_twin():
+    """Checks that a layer computes and trains as one of Keras does."""
+
+    def check(make, make_twin, shape):
+        x = samples(shape, "float32")
+        models = []
+        for make_layer in (make, make_twin):
+            model = keras.Sequential([keras.Input(shape), make_layer()])
+            model.compile(keras.optimizers.Adam(0.1), "mse", jit_compile=False)
+            models.append(model)
+        ours, twin = models
+        trained = zip(ours.weights[:2], twin.weights, strict=True)
+        for variable, original in trained:
+            variable.assign(original)
+        expected = twin.predict(x, verbose=0)
+        np.testing.assert_array_equal(ours.predict(x, verbose=0), expected)
+        # XLA may fuse the two in different ways.
+        close = {"rtol": 1e-5, "atol": 1e-6}
+        loss = fit_one_step(twin, x)
+        np.testing.assert_allclose(fit_one_step(ours, x), loss, **close)
+        for variable, original in zip(ours.weights, twin.weights, strict=False):
+            assert variable.shape == original.shape
+            found, expected = map(ops.convert_to_numpy, (variable, original))
+            np.testing.assert_allclose(found, expected, **close)
+        assert (ops.convert_to_numpy(original) != 0).any()
 
     return check
 
