@@ -1,6 +1,7 @@
 """Makes Keras 3 models small and fast, and proves it on the exported file."""
 
 from keras_eff import callbacks
+from keras_eff import distillation
 from keras_eff import export
 from keras_eff import latency
 from keras_eff import layers
@@ -15,6 +16,7 @@ __all__ = [
     "calibrate",
     "callbacks",
     "coverage",
+    "distillation",
     "export",
     "latency",
     "layers",

@@ -1,0 +1,96 @@
+import keras
+from keras import ops
+
+from keras_eff.transforms.graph import is_graph
+from keras_eff.transforms.graph import producer
+from keras_eff.transforms.kinds import activation_name
+from keras_eff.transforms.kinds import kind_of
+from keras_eff.transforms.kinds import unwrapped
+
+_SMALLEST = 1e-30
+_PASSING = ("fake_quant", "keep_float", "linear", "same_scale")
+
+
+def final_activations(model) -> list[str] | None:
+    """The function that makes each output: "softmax", "sigmoid" or "linear".
+
+    "linear" stands for any other. None for what is no Sequential or Functional
+    model, which does not tell.
+    """
+    if not isinstance(model, keras.Model) or not is_graph(model):
+        return None
+    return [_activation(tensor) for tensor in model.outputs]
+
+
+def to_logits(outputs, activation, from_logits):
+    """Logits from the outputs of a model.
+
+    Args:
+        outputs: Float tensor, classes on the last axis.
+        activation: See `final_activations`; None if it is not known.
+        from_logits: Whether the outputs are logits; None to find out: by
+            `activation`, and if that is not known, by whether all are shares
+            of 1.
+
+    Returns:
+        Tensor of logits; two for a single output, that of a sigmoid.
+    """
+    outputs = ops.cast(outputs, "float32")
+    is_probability = None if from_logits is None else not from_logits
+    if is_probability is None and activation is not None:
+        is_probability = activation != "linear"
+    if outputs.shape[-1] == 1:
+        return _two_logits(outputs, is_probability)
+    if is_probability is None:
+        return ops.where(_are_shares(outputs), _log(outputs), outputs)
+    return _log(outputs) if is_probability else outputs
+
+
+def check_activation(role, activation, from_logits, num_classes) -> None:
+    """Raises a ValueError where logits cannot be had from an output."""
+    if activation == "sigmoid" and num_classes != 1:
+        raise ValueError(
+            f"The {role} ends in a sigmoid of {num_classes} outputs, which are "
+            "no classes to choose from: give `distillation_losses`, such as "
+            '`keras.distillation.FeatureDistillation(loss="mse")`. '
+            "Received: distillation_losses=LogitsDistillation"
+        )
+    if activation in ("softmax", "sigmoid") and from_logits:
+        raise ValueError(
+            f"The {role} ends in a {activation}: its outputs are no logits. "
+            "Received: from_logits=True"
+        )
+
+
+def _activation(tensor):
+    """Of the layer that made a tensor, past those that only pass it on."""
+    operation = producer(tensor)
+    if is_graph(operation):
+        return _activation(operation.outputs[0])
+    kind = kind_of(operation)
+    if kind in _PASSING:
+        return _activation(operation.input)
+    layer = unwrapped(operation)
+    if kind not in ("softmax", "sigmoid"):
+        kind = activation_name(getattr(layer, "activation", None))
+    return kind if kind in ("softmax", "sigmoid") else "linear"
+
+
+def _two_logits(outputs, is_probability):
+    """0 and the logit of a sigmoid: the same probabilities by a softmax."""
+    if is_probability is None:
+        inside = ops.logical_and(outputs >= 0.0, outputs <= 1.0)
+        is_probability = ops.all(inside)
+    logit = _log(outputs) - _log(1.0 - outputs)
+    logit = ops.where(is_probability, logit, outputs)
+    return ops.concatenate([ops.zeros_like(logit), logit], axis=-1)
+
+
+def _are_shares(outputs):
+    sums = ops.sum(outputs, axis=-1)
+    adds_up = ops.all(ops.abs(sums - 1.0) < 1e-2)
+    return ops.logical_and(adds_up, ops.all(outputs >= 0.0))
+
+
+def _log(shares):
+    return ops.log(ops.maximum(shares, _SMALLEST))
