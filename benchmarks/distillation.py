@@ -33,10 +33,12 @@ flags.DEFINE_list("seeds", "0,1,2", "Seeds.")
 flags.DEFINE_list(
     "columns", "plain,ours,Distiller,QAT,QAT+ours", "What to run."
 )
+flags.DEFINE_list("filters", "8,8,16,16,32", "The student's convolutions.")
 flags.DEFINE_integer("epochs", 20, "Epochs of each training.")
 flags.DEFINE_integer("train_size", 500, "Images to train on.")
 flags.DEFINE_float("temperature", 4.0, "Of the softmax of both.")
 flags.DEFINE_float("student_loss_weight", 0.1, "Share of the labels.")
+flags.DEFINE_string("stored", None, "Folder for the teacher's outputs.")
 flags.DEFINE_string("rows", "distillation.jsonl", "File of finished rows.")
 
 _LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -72,7 +74,7 @@ def convnet(shape, filters, augmented):
 
 def fitted(model, data, validation, callbacks=(), rate=3e-3):
     """Trains, and keeps the epoch that is best on the validation images."""
-    steps = FLAGS.epochs * -(-len(data[1]) // 64)
+    steps = FLAGS.epochs * -(-len(data[0]) // 64)
     optimizer = keras.optimizers.Adam(
         keras.optimizers.schedules.CosineDecay(rate, steps)
     )
@@ -110,6 +112,16 @@ def teaching(teacher):
     )
 
 
+def taught(teacher, images, labels):
+    """Targets for `fit` and what teaches: the teacher, or its outputs."""
+    if FLAGS.stored is None:
+        return labels, teacher
+    stored = keras_eff.distillation.StoredOutputs.collect(
+        teacher, images, FLAGS.stored
+    )
+    return stored.targets(images, labels), stored
+
+
 def in_distiller(student, teacher, data, validation):
     loss = distillation.LogitsDistillation(
         FLAGS.temperature, keras.losses.KLDivergence()
@@ -125,7 +137,8 @@ def figures(seed, teacher, data):
     train, validation, test = data
     found = {}
     keras.utils.set_random_seed(seed)
-    student = convnet(train[0].shape[1:], (8, 8, 16, 16, 32), False)
+    filters = tuple(map(int, FLAGS.filters))
+    student = convnet(train[0].shape[1:], filters, augmented=False)
     first = student.get_weights()
     plain = None
     for column in FLAGS.columns:
@@ -139,8 +152,12 @@ def figures(seed, teacher, data):
         if column == "Distiller":
             seconds = in_distiller(model, teacher, train, validation)
         else:
-            callbacks = [teaching(teacher)] if "ours" in column else []
-            seconds = fitted(model, train, validation, callbacks, rate)
+            images, targets, callbacks = *train, []
+            if "ours" in column:
+                targets, source = taught(teacher, *train)
+                callbacks = [teaching(source)]
+            taught_data = (images, targets)
+            seconds = fitted(model, taught_data, validation, callbacks, rate)
         if column == "plain":
             plain = model.get_weights()
         found[column] = (accuracy(model, test), seconds)
