@@ -32,7 +32,8 @@ class DistillationTeacher(keras.callbacks.Callback):
     which samples have a label that counts. Without labels, or `y`, the student
     learns from the teacher alone. Evaluate a student that gets such a `y`, or
     none, once before `fit`, on a few labelled samples: Keras sets up compiled
-    losses and metrics from the first labels that it sees.
+    losses and metrics from the first labels that it sees. Give it
+    `validation_data` of its own, with plain labels.
 
     Args:
         teacher: Built `keras.Model`; a list of them, whose probabilities are
@@ -141,6 +142,9 @@ class DistillationTeacher(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._exit.close()
         self._state = self._lesson = self._train_function = None
+        for loss in self.distillation_losses:
+            if hasattr(loss, "drop"):
+                loss.drop()
 
     def _make_plain(self, *args, **kwargs):
         self._turn.close()

@@ -6,7 +6,7 @@ from keras_eff.callbacks.logits import check_activation
 from keras_eff.callbacks.logits import final_activations
 from keras_eff.callbacks.patching import ScaledForReplicas
 from keras_eff.callbacks.teacher import each_logits
-from keras_eff.transforms.graph import mask_of
+from keras_eff.transforms.graph import pack_inputs
 from keras_eff.transforms.graph import pack_outputs
 
 _TARGETS = {"labels", "teacher", "labelled"}
@@ -35,6 +35,7 @@ class Lesson:
         self._activations = final_activations(student)
         self._features = {}
         self._scaled = ScaledForReplicas()
+        self._mask_of = _MaskOf(name="mask_of")
         self.overrides = {
             "compute_loss": self._with_plain(student.compute_loss),
             "compute_metrics": self._metrics_of_labels(student.compute_metrics),
@@ -82,7 +83,8 @@ class Lesson:
         """The student's `call`, which keeps what some layers return."""
         student = self._student
         layers = [student.get_layer(name).output for name in names]
-        extractor = keras.Model(student.inputs, [*student.outputs, *layers])
+        inputs = pack_inputs(student, student.inputs)
+        extractor = keras.Model(inputs, [*student.outputs, *layers])
         count = len(student.outputs)
 
         def call(inputs, training=None, mask=None):
@@ -103,7 +105,7 @@ class Lesson:
             part = self._scaled.of(ops.ones(()))
             added = ops.zeros(())
             if self._student.losses:
-                added = part * ops.sum(self._student.losses)
+                added = part * sum(self._student.losses)
             task = ops.zeros(())
             if labels is not None:
                 task = plain(x, labels, y_pred, weight, training) - added
@@ -130,7 +132,7 @@ class Lesson:
 
     def _lesson_loss(self, for_teacher, y_pred, sample_weight):
         outputs, features = self._teacher(for_teacher)
-        mask = mask_of(keras.tree.flatten(y_pred)[0])
+        mask = self._mask_of(keras.tree.flatten(y_pred)[0])
         weights = distillation_loss.combined_weights(sample_weight, mask)
         total = 0.0
         for i, loss in enumerate(self._losses):
@@ -150,6 +152,19 @@ class Lesson:
             value = distillation_loss.value(loss, theirs, ours, weights)
             total = total + self._state.loss_weights[i] * value
         return total
+
+
+class _MaskOf(keras.layers.Layer):
+    """The Keras mask that travels with a tensor, or None.
+
+    A layer, for it is given the mask where the backend has no room for it on
+    the tensor, as JAX.
+    """
+
+    supports_masking = True
+
+    def call(self, inputs, mask=None):
+        return mask
 
 
 def _unpacked(x, y, weight):

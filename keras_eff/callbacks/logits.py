@@ -71,6 +71,9 @@ def _activation(tensor):
     if kind in _PASSING:
         return _activation(operation.input)
     layer = unwrapped(operation)
+    if isinstance(layer, keras.layers.TimeDistributed):
+        layer = layer.layer
+        kind = kind_of(layer)
     if kind not in ("softmax", "sigmoid"):
         kind = activation_name(getattr(layer, "activation", None))
     return kind if kind in ("softmax", "sigmoid") else "linear"

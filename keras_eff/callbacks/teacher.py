@@ -5,6 +5,7 @@ from keras_eff.callbacks.logits import final_activations
 from keras_eff.callbacks.logits import to_logits
 from keras_eff.distillation import StoredOutputs
 from keras_eff.transforms.graph import is_graph
+from keras_eff.transforms.graph import pack_inputs
 from keras_eff.transforms.graph import pack_outputs
 
 
@@ -54,7 +55,7 @@ class _Part:
         self._names = layer_names
         if layer_names:
             self._source = keras.Model(
-                source.inputs,
+                pack_inputs(source, source.inputs),
                 {
                     "outputs": pack_outputs(source, source.outputs),
                     **{
@@ -90,7 +91,7 @@ def each_logits(outputs, activations, from_logits):
 
 def check_teacher(source, layer_names) -> None:
     """Raises if something cannot teach, or not with these layers."""
-    for part in _sources(source):
+    for part in _sources(source) or [source]:
         kind = type(part)
         is_known = isinstance(part, StoredOutputs) or callable(part)
         if not is_known or (isinstance(part, keras.Model) and not part.built):

@@ -50,7 +50,7 @@ class ConnectedFeatures(LayerLoss):
                 f"Received: learning_rate={learning_rate!r}"
             )
         self.learning_rate = learning_rate
-        self._parameters = None
+        self.drop()
 
     def build(self, add_variable, teacher_shape, student_shape):
         """Makes the connector.
@@ -74,6 +74,10 @@ class ConnectedFeatures(LayerLoss):
             parameter((wanted,), "zeros"),
         ]
         self._num_steps = add_variable((), "zeros")
+
+    def drop(self):
+        """Lets go of the connector, when the training has ended."""
+        self._parameters = self._num_steps = None
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         return ops.mean(

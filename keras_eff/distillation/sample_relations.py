@@ -46,11 +46,17 @@ def _distances(features):
     for length in features.shape[1:]:
         width *= length
     rows = ops.reshape(features, (-1, width))
+    # Far from the origin, the squares below would leave rounding errors.
+    rows = rows - ops.mean(rows, axis=0)
     squares = ops.sum(ops.square(rows), axis=1)
+    sums = squares[:, None] + squares[None]
     gram = ops.matmul(rows, ops.transpose(rows))
-    squared = squares[:, None] + squares[None] - 2.0 * gram
+    squared = sums - 2.0 * gram
+    numbers = ops.cumsum(ops.ones_like(squares))
     # The gradient of a root has no end at 0, as of a sample and itself.
-    is_apart = squared > 1e-12
+    is_apart = ops.logical_and(
+        numbers[:, None] != numbers[None], squared > 1e-6 * sums
+    )
     distances = ops.where(
         is_apart, ops.sqrt(ops.where(is_apart, squared, 1.0)), 0.0
     )
