@@ -47,14 +47,14 @@ def convnet(library):
 
 
 def schedule():
-    return keras_eff.schedules.PolynomialDecay(0.0, _SPARSITY, 0, 10_000)
+    return keras_eff.schedules.PolynomialDecay(0.0, _SPARSITY, 0, 800)
 
 
 def their_schedule():
     sparsity = tfmot.sparsity.keras
     return {
         "pruning_schedule": sparsity.PolynomialDecay(
-            0.0, _SPARSITY, 0, 10_000, frequency=100
+            0.0, _SPARSITY, 0, 800, frequency=100
         )
     }
 
@@ -94,10 +94,12 @@ def print_steps():
     ]
     for model, callbacks in runs:
         step_ms(model, data, callbacks)
-    times = [
-        [step_ms(model, data, callbacks) for model, callbacks in runs]
-        for _ in range(FLAGS.rounds)
-    ]
+    times = np.zeros((FLAGS.rounds, len(runs)))
+    for i in range(FLAGS.rounds):
+        # Each begins a round in turn: the first may pay for the one before.
+        for j in np.roll(np.arange(len(runs)), i):
+            model, callbacks = runs[j]
+            times[i, j] = step_ms(model, data, callbacks)
     plain, ours, their_plain, theirs = np.median(times, axis=0)
     print(
         "| step | plain, ms | pruned, ms | ratio |\n|---|---|---|---|\n"
@@ -114,10 +116,12 @@ def milliseconds(function):
 
 
 def print_update():
-    """One weight of 10 million entries, as made at random."""
-    dense = keras_eff.layers.PrunableDense(_WIDTH, schedule())
+    """One weight of 10 million entries, random at first, then pruned."""
+    dense = keras_eff.layers.PrunableDense(_WIDTH)
     model = keras.Sequential([keras.Input((_WIDTH,)), dense])
-    callback = keras_eff.callbacks.PruningScheduler()
+    callback = keras_eff.callbacks.PruningScheduler(
+        keras_eff.schedules.ConstantSparsity(_SPARSITY)
+    )
     layer = tfmot.sparsity.keras.prune_low_magnitude(
         tf_keras.layers.Dense(_WIDTH),
         pruning_schedule=tfmot.sparsity.keras.ConstantSparsity(_SPARSITY, 0),
@@ -126,7 +130,7 @@ def print_update():
     layer.pruning_step.assign(0)
 
     def ours():
-        callback.apply(model, step=10_000)
+        callback.apply(model)
 
     turns = (ours, layer.pruning_obj.conditional_mask_update)
     times = [

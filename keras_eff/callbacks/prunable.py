@@ -27,9 +27,13 @@ class Prunable:
         mask = ops.convert_to_numpy(self.mask.mask)
         return np.where(mask, weight, weight.dtype.type(0))
 
-    def store_zeros(self) -> None:
-        """Makes the stored weight what the layer sees."""
-        self.variable.assign(self.weight)
+    def store_zeros(self, weight=None) -> None:
+        """Makes the stored weight what the layer sees of one, by default it."""
+        mask = ops.convert_to_numpy(self.mask.mask)
+        weight = (
+            ops.convert_to_numpy(self.variable) if weight is None else weight
+        )
+        self.variable.assign(np.where(mask, weight, weight.dtype.type(0)))
 
 
 def prunables(model) -> list[Prunable]:

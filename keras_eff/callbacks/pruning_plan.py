@@ -1,5 +1,6 @@
 """What a model's pruning will come to, checked before it trains."""
 
+import math
 import warnings
 
 import numpy as np
@@ -42,8 +43,9 @@ def pools(model, schedule) -> dict:
 def sparsity(pools) -> float:
     """The share of all prunable weights that the masks hide."""
     masks = [p.mask for weights in pools.values() for p in weights]
-    hidden = sum(mask.sparsity * mask.unit_sizes.sum() for mask in masks)
-    return float(hidden / sum(mask.unit_sizes.sum() for mask in masks))
+    sizes = [math.prod(mask.mask.shape) for mask in masks]
+    hidden = sum(m.sparsity * n for m, n in zip(masks, sizes, strict=True))
+    return hidden / sum(sizes)
 
 
 def is_behind(pools, step) -> bool:

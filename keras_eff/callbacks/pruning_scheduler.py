@@ -192,8 +192,6 @@ class PruningScheduler(keras.callbacks.Callback):
         self._gradients = None
 
     def _update(self, model, step, fraction=0.0):
-        # The optimizer may have moved what is hidden, and comes back as 0.
-        _store_zeros(model)
         pools = pruning_plan.pools(model, self.schedule)
         weights = [p for pool in pools.values() for p in pool]
         evidence = self._evidence(model, weights, step)
@@ -209,7 +207,9 @@ class PruningScheduler(keras.callbacks.Callback):
                 [p.mask for p in pool], self.scope, asked
             ):
                 mask_update.update(group, saliencies, share, criteria, fraction)
-        _store_zeros(model)
+        for prunable, weight in zip(weights, evidence.weights, strict=True):
+            # What was hidden comes back as 0, wherever the optimizer moved it.
+            prunable.store_zeros(weight)
         self._sparsity = pruning_plan.sparsity(pools)
 
     def _evidence(self, model, weights, step):

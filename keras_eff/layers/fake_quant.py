@@ -153,11 +153,12 @@ class FakeQuant(keras.layers.Layer):
             self._follow(x)
         range_min = ops.convert_to_tensor(self.range_min)
         range_max = ops.convert_to_tensor(self.range_max)
-        known = _is_wide(range_min, range_max)
-        # Quantizing by an empty range would divide by zero.
-        range_max = ops.where(known, range_max, 1.0)
-        outputs = self._quantize(x, range_min, range_max, inputs.dtype)
-        return ops.where(known, outputs, inputs)
+        # A branch, not a selection: that would cost two passes over the data.
+        return ops.cond(
+            _is_wide(range_min, range_max),
+            lambda: self._quantize(x, range_min, range_max, inputs.dtype),
+            lambda: inputs,
+        )
 
     def _follow(self, x):
         low, high = ops.min(x, initial=0.0), ops.max(x, initial=0.0)

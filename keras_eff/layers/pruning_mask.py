@@ -130,7 +130,8 @@ class PruningMask(WeightTransform):
     @property
     def sparsity(self):
         """Share of the weights that the mask hides, in [0, 1)."""
-        return 1.0 - float(np.mean(ops.convert_to_numpy(self.mask)))
+        mask = ops.convert_to_numpy(self.mask)
+        return 1.0 - np.count_nonzero(mask) / mask.size
 
     @property
     def max_sparsity(self):

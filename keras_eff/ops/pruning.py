@@ -18,6 +18,9 @@ def block_sizes(shape: tuple[int, ...], block: tuple[int, ...]) -> np.ndarray:
         shape: Shape of the weight.
         block: Shape of a block, with as many axes.
     """
+    if math.prod(block) == 1:
+        # One number seen everywhere: no memory, and quick to compare.
+        return np.broadcast_to(np.int64(1), shape)
     sizes = np.ones((), "int64")
     for length, step in zip(shape, block, strict=True):
         along = np.minimum(step, length - np.arange(0, length, step))
@@ -87,9 +90,8 @@ def keep(
     Returns:
         As many boolean arrays, True where a unit is kept.
     """
-    pooled = np.concatenate([_protect_best(s).ravel() for s in scores])
-    counts = np.concatenate([s.ravel() for s in sizes])
-    removed = _lowest(pooled, _num_removed(pooled, counts, sparsity))
+    pooled = _joined([_protect_best(s) for s in scores])
+    removed = _lowest(pooled, _num_removed(pooled, sizes, sparsity))
     return _split(~removed, scores)
 
 
@@ -162,11 +164,12 @@ def _protect_best(scores):
 
 
 def _num_removed(scores, sizes, sparsity):
-    removable = int(np.sum(scores < np.inf))
-    if sizes.min() == sizes.max():
+    removable = np.count_nonzero(scores < np.inf)
+    if min(s.min() for s in sizes) == max(s.max() for s in sizes):
         return min(math.floor(sparsity * len(scores) + 0.5), removable)
-    gone = np.cumsum(sizes[np.argsort(scores, kind="stable")][:removable])
-    target = sparsity * sizes.sum()
+    counts = _joined(sizes)
+    gone = np.cumsum(counts[np.argsort(scores, kind="stable")][:removable])
+    target = sparsity * counts.sum()
     return int(np.argmin(np.abs(np.append(0, gone) - target)))
 
 
@@ -174,11 +177,29 @@ def _lowest(scores, count):
     """True for the `count` lowest; of equal ones, the first."""
     if count == 0:
         return np.zeros(len(scores), bool)
-    threshold = np.partition(scores, count - 1)[count - 1]
+    threshold = _value_of_rank(scores, count - 1)
     chosen = scores < threshold
     ties = np.flatnonzero(scores == threshold)
     chosen[ties[: count - np.count_nonzero(chosen)]] = True
     return chosen
+
+
+def _value_of_rank(scores, rank):
+    """The value that has `rank` others before it."""
+    lowest = scores.min()
+    num_lowest = np.count_nonzero(scores == lowest)
+    if rank < num_lowest:
+        return lowest
+    # Without those that are equal in their thousands, what is pruned and what
+    # must stay: many equal values make a partition 20 times slower.
+    others = scores[(scores > lowest) & (scores < np.inf)]
+    rank -= num_lowest
+    return np.partition(others, rank)[rank] if rank < len(others) else np.inf
+
+
+def _joined(arrays):
+    flat = [array.ravel() for array in arrays]
+    return flat[0] if len(flat) == 1 else np.concatenate(flat)
 
 
 def _split(values, like):
