@@ -131,7 +131,7 @@ class PruningMask(WeightTransform):
     def sparsity(self):
         """Share of the weights that the mask hides, in [0, 1)."""
         mask = ops.convert_to_numpy(self.mask)
-        return 1.0 - np.count_nonzero(mask) / mask.size
+        return 1.0 - float(np.count_nonzero(mask) / mask.size)
 
     @property
     def max_sparsity(self):
