@@ -6,6 +6,7 @@ from keras_eff import export
 from keras_eff import latency
 from keras_eff import layers
 from keras_eff import schedules
+from keras_eff import text
 from keras_eff.transforms import calibrate
 from keras_eff.transforms import coverage
 from keras_eff.transforms import prune
@@ -24,6 +25,7 @@ __all__ = [
     "quantize",
     "schedules",
     "sparsity",
+    "text",
 ]
 
 __version__ = "0.1.0"

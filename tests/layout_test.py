@@ -28,9 +28,10 @@ MAY_IMPORT = {
     "transforms": {"layers", "schedules", "ops"},
     "export": {"layers", "transforms", "ops", "child_process"},
     "latency": {"child_process"},
+    "text": set(),
 }
 MAY_IMPORT_ALL = {"__init__", "tuning"}
-DEPLOYMENT_PARTS = {"export", "latency", "tuning"}
+DEPLOYMENT_PARTS = {"export", "latency", "text", "tuning"}
 DEPLOYMENT_LIBRARIES = {
     "tensorflow",
     "ai_edge_litert",

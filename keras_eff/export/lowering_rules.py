@@ -17,7 +17,10 @@ from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.transforms.affine import affine_terms
 from keras_eff.transforms.affine import is_scaling
+from keras_eff.transforms.composed import cancel_flip
+from keras_eff.transforms.composed import open_composed
 from keras_eff.transforms.kinds import WEIGHTS
+from keras_eff.transforms.local_attention import lower_local_attention
 
 # Below 1 by the least step: a rescaling that the converter does not drop.
 _ALMOST_ONE = 1.0 - 2.0**-24
@@ -126,6 +129,21 @@ def _same_scale(call, lowering):
     return lowering.mark(outputs, bounds, lowering.factor_of(tensor))
 
 
+def _flip(call, lowering):
+    if lowering.range_of(call.tensors[0]) is None:
+        return cancel_flip(call, lowering)
+    return _same_scale(call, lowering)
+
+
+def _cast(call, lowering):
+    """All floats of the new model are float32."""
+    tensor = call.args[0]
+    is_cast = type(call.operation).__name__ == "Cast"
+    if not is_cast or "float" not in call.operation.dtype:
+        return lowering.copy(call)
+    return tensor if "float" in tensor.dtype else ops.cast(tensor, "float32")
+
+
 def _tied(call, lowering):
     """The delegate joins at most five tensors at once."""
     reader = call.consumers[0] if len(call.consumers) == 1 else None
@@ -153,10 +171,14 @@ def _only_rounded(rule):
 RULES = {
     "abs": _only_rounded(_abs),
     "batch_norm": _only_rounded(_batch_norm),
+    "composed": open_composed,
     "fake_quant": _fake_quant,
+    "flip": _flip,
+    "from_integers": _cast,
     "hard_sigmoid": _only_rounded(_hard_sigmoid),
     "hard_silu": _only_rounded(_hard_silu),
     "linear": _same_scale,
+    "local_attention": lower_local_attention,
     "prelu": _only_rounded(_prelu),
     "relu": _relu,
     "requantized": _only_rounded(_requantized),

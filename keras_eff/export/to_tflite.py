@@ -2,6 +2,7 @@ import time
 
 import keras
 
+from keras_eff.export.casts import drop_float_casts
 from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
 from keras_eff.export.conversion import convert
@@ -210,6 +211,8 @@ def _file(model, data_type, batch_size, io_dtype, sparse, keep_names):
     lowered = Lowering(RULES).lower(model)
     data = convert(lowered, data_type, batch_size, io_dtype, sparse)
     check_sparsity(data, data_type)
+    if data_type == "int8":
+        data = drop_float_casts(data)
     widths = {layer.num_bits for layer in layers_of(model, WeightFakeQuant)}
     for num_bits in sorted(widths - {8}):
         data = restore_grid(data, num_bits)

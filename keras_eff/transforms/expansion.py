@@ -14,9 +14,14 @@ from keras import ops
 from keras_eff.transforms.attention import expand_attention
 from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.cloning import without_activation
+from keras_eff.transforms.composed import cancel_flip
+from keras_eff.transforms.composed import drop_cast
+from keras_eff.transforms.composed import open_composed
 from keras_eff.transforms.graph import mask_of
 from keras_eff.transforms.kinds import activation_name
 from keras_eff.transforms.kinds import unwrapped
+from keras_eff.transforms.local_attention import expand_local_attention
+from keras_eff.transforms.recurrence import expand_recurrence
 from keras_eff.transforms.rewriter import Rewriter
 from keras_eff.transforms.separable import expand_separable
 
@@ -129,9 +134,14 @@ _RULES = {
     "attention": expand_attention,
     "average": _average,
     "add": _merge,
+    "composed": open_composed,
     "divide": _divide,
+    "flip": cancel_flip,
+    "from_integers": drop_cast,
+    "local_attention": expand_local_attention,
     "multiply": _merge,
     "negative": _negative,
+    "recurrence": expand_recurrence,
     "separable": _separable,
     "square": _square,
     "weighted": _weighted,

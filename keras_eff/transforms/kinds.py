@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_eff import layers
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
@@ -39,6 +40,18 @@ ACTIVATIONS = frozenset(FIXED_RANGES) | {
 
 # Kinds that stay float behind an operation that does.
 FOLLOWING = ("batch_norm", "linear", "relu", "same_scale")
+
+# Layers of ours that are neither weights nor fake-quants.
+_OURS = {
+    layers.DepthwiseSeparable: "composed",
+    layers.LinearRecurrence: "recurrence",
+    layers.LocalAttentionPooling: "local_attention",
+    layers.LocalProjectedAttention: "composed",
+    layers.ProjectionLayer: "from_integers",
+    layers.QRNN: "composed",
+    layers.SetMask: "linear",
+    layers.Zoneout: "linear",
+}
 
 _ALIASES = {"relu6": "relu", "swish": "silu"}
 
@@ -85,10 +98,12 @@ _OPERATIONS = {
     "add": "Add",
     "subtract": "Subtract",
     "multiply": "Multiply",
+    "from_integers": "Cast",
+    "flip": "Flip",
     "divide": "Divide TrueDivide",
     "negative": "Negative",
     "square": "Square",
-    "requantized": "AveragePool Mean",
+    "requantized": "AveragePool Mean Sum",
     "matmul": "Matmul",
     "relu": "Relu Relu6",
     "abs": "Abs Absolute",
@@ -124,11 +139,24 @@ def kind_of(operation) -> str:
         return "keep_float"
     if is_graph(operation):
         return "model"
+    if (
+        type(operation) in _OURS
+        or type(operation) is keras.layers.Bidirectional
+    ):
+        return _kind_of_ours(operation)
     if not type(operation).__module__.startswith("keras."):
         return "unknown"
     if isinstance(operation, keras.layers.Layer):
         return _kind_of_layer(operation)
     return _kind_of_operation(operation)
+
+
+def _kind_of_ours(layer):
+    if getattr(layer, "stateful", False):
+        return "unknown"
+    if isinstance(layer, keras.layers.Bidirectional):
+        return _kind_of_ours(layer.forward_layer)
+    return _OURS.get(type(layer), "unknown")
 
 
 def unwrapped(operation):

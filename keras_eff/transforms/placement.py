@@ -9,6 +9,9 @@ from keras_eff.transforms.kinds import FOLLOWING
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.rewriter import Rewriter
 
+# Kinds with a rule for calls that read no floats.
+_READ_INTEGERS = ("from_integers", "model", "weighted")
+
 
 class Placement(Rewriter):
     """Rebuilds a model with a FakeQuant wherever an integer file rounds.
@@ -57,7 +60,7 @@ class Placement(Rewriter):
         kind = kind_of(call.operation)
         if kind in ("fake_quant", "keep_float"):
             return self.rules[kind](call, self)
-        if kind not in ("model", "weighted") and not _reads_float(call):
+        if kind not in _READ_INTEGERS and not reads_floats(call):
             return self.without_rounding(call)
         if self.keeps(call.operation) and not self._follows(call, kind):
             return self.stay_float(call, "skipped")
@@ -172,7 +175,8 @@ def _is_float(tensor):
     return "float" in tensor.dtype
 
 
-def _reads_float(call):
+def reads_floats(call):
+    """Whether a float tensor is among the arguments of a call."""
     return any(map(_is_float, call.tensors))
 
 

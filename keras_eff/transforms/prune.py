@@ -9,6 +9,7 @@ from keras_eff.layers.sublayers import layers_of
 from keras_eff.schedules import ConstantSparsity
 from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.cloning import with_transforms
+from keras_eff.transforms.composed import open_composed
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.kinds import WEIGHTS
 from keras_eff.transforms.kinds import kind_of
@@ -106,7 +107,8 @@ def prune(
             **call.kwargs,
         )
 
-    rewriter = Rewriter({"weighted": masked}, selector(model, skip))
+    rules = {"composed": open_composed, "weighted": masked}
+    rewriter = Rewriter(rules, selector(model, skip))
     pruned = rewriter.rewrite(model)
     if not made:
         raise ValueError(

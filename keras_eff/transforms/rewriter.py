@@ -2,6 +2,7 @@ import itertools
 
 import keras
 
+from keras_eff.layers import SetMask
 from keras_eff.transforms.cloning import assign
 from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.cloning import copy_state
@@ -9,7 +10,9 @@ from keras_eff.transforms.graph import calls
 from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.graph import producer
 from keras_eff.transforms.graph import rebuild
+from keras_eff.transforms.graph import replay
 from keras_eff.transforms.kinds import kind_of
+from keras_eff.transforms.trace import trace
 
 
 class Rewriter:
@@ -57,6 +60,24 @@ class Rewriter:
             *call.args,
             **call.kwargs,
         )
+
+    def opened(self, call):
+        """What a composed layer computes, layer by layer, operation by
+        operation."""
+        layer = call.operation
+        # In a copy, so that the old layer does not become part of the trace.
+        self.copy(call)
+        model, tensors, old, masks = trace(self._layers[id(layer)], call)
+        self._names |= {node.operation.name for node, _ in calls(model)}
+        new = replay(model, tensors, self.rule)
+        count = len(masks)
+        outputs, masks_left = new[:count], iter(new[count:])
+        for index, mask in enumerate(masks):
+            if mask is not None:
+                name = self.unique(f"{layer.name}_mask")
+                carry = SetMask(name=name, dtype=outputs[index].dtype)
+                outputs[index] = carry([outputs[index], next(masks_left)])
+        return keras.tree.pack_sequence_as(old, outputs)
 
     def copy(self, call):
         """Calls the clone of the operation; a shared layer stays shared."""

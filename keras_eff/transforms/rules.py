@@ -5,6 +5,7 @@ new model. What fuses with what, and which ranges are fixed, is what the
 TFLite converter and its int8 kernels do.
 """
 
+from keras_eff.layers import ProjectionLayer
 from keras_eff.transforms.affine import is_scaling
 from keras_eff.transforms.cloning import with_weight_fake_quant
 from keras_eff.transforms.kinds import ACTIVATIONS
@@ -12,6 +13,8 @@ from keras_eff.transforms.kinds import FIXED_RANGES
 from keras_eff.transforms.kinds import activation_name
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.kinds import unwrapped
+from keras_eff.transforms.local_attention import INTEGERS
+from keras_eff.transforms.placement import reads_floats
 
 
 def _unknown(call, placement):
@@ -86,6 +89,20 @@ def _follow(call, placement, fused):
     return placement.finish(call, placement.copy(call), fused)
 
 
+def _from_integers(call, placement):
+    if reads_floats(call):
+        return _unknown(call, placement)
+    outputs = placement.copy(call)
+    is_small = isinstance(call.operation, ProjectionLayer) or all(
+        x.dtype in ("bool", "int8") for x in call.tensors
+    )
+    if "float" not in outputs.dtype:
+        return placement.mark(outputs, "quantized")
+    return placement.finish(
+        call, outputs, fixed_range=INTEGERS if is_small else None
+    )
+
+
 def _requantized(call, placement):
     outputs = placement.copy(call.replaced(placement.quantized))
     if is_scaling(call.operation):
@@ -132,6 +149,8 @@ RULES = {
     "add": _arithmetic,
     "batch_norm": _batch_norm,
     "fake_quant": _fake_quant,
+    "flip": _same_scale,
+    "from_integers": _from_integers,
     "keep_float": _keep_float,
     "linear": _linear,
     "matmul": _requantized,

@@ -10,6 +10,7 @@ from keras import layers
 from keras import ops
 
 from keras_eff.layers import FakeQuant
+from keras_eff.layers import ProjectionLayer
 from keras_eff.transforms.graph import producer
 from keras_eff.transforms.kinds import FIXED_RANGES
 from keras_eff.transforms.quantize import quantize
@@ -275,10 +276,31 @@ def test_operations_on_integers_are_left_alone():
 
 def test_integers_that_become_floats_without_a_kernel_stay_float():
     ids = keras.Input((5,), dtype="int32")
-    floats = ops.cast(ids, "float32")
+    floats = ops.one_hot(ids, 3)
     model = quantize(keras.Model(ids, layers.Dense(2)(floats)))
     words = [word(op) for op in model.operations[2:]]
     assert words == ["K", "Q", "TransformedWeights", "Q"]
+
+
+def test_small_integers_become_floats_of_a_step_of_one():
+    ids = keras.Input((5,), dtype="int32")
+    projected = ProjectionLayer(4)(ids)
+    present = ops.cast(ops.expand_dims(ids != 0, -1), "float32")
+    model = quantize(keras.Model(ids, projected * present))
+    rounds = [x for x in model.layers if isinstance(x, FakeQuant)]
+    assert [x.fixed_range for x in rounds[:2]] == [(-128.0, 127.0)] * 2
+    assert rounds[2].fixed_range is None
+
+
+def test_the_range_of_other_integers_follows_the_data():
+    ids = keras.Input((5,), dtype="int32")
+    model = quantize(keras.Model(ids, ops.cast(ids, "float32")))
+    (rounding,) = [x for x in model.layers if isinstance(x, FakeQuant)]
+    assert rounding.fixed_range is None
+
+
+def test_a_cast_between_floats_stays_float():
+    assert path(lambda x: ops.cast(x, "float16")) == "Q 1 K Q"
 
 
 def test_layers_that_stay_float_are_kept_apart():

@@ -1,0 +1,174 @@
+import keras
+from keras import ops
+
+from keras_eff.layers.arguments import check_rate
+from keras_eff.layers.arguments import check_size
+
+# Far below any score; in float16 too.
+_NEVER = -3e4
+
+
+@keras.saving.register_keras_serializable(package="keras_eff")
+class LocalAttentionPooling(keras.layers.Layer):
+    """Self-attention inside groups of positions, then the mean of each group.
+
+    The core of `keras_eff.layers.LocalProjectedAttention`, which has no
+    weights. In a group of `group_size` neighbours,
+
+    `weights = mean over queries of softmax(query @ key.T / sqrt(key_dim))`,
+    `output = sum over keys of weights * value`,
+
+    each head apart. The mean over queries is taken before the product with the
+    values, with which it commutes. Masked positions neither attend nor are
+    attended to; the output of a group of them is zero. The length is filled
+    up to a multiple of `group_size` with masked positions. In training,
+    dropout is applied to the attention; else training and inference are alike.
+
+    Args:
+        num_heads: Positive integer, the parts into which features are split.
+        group_size: Integer, 2 or more, positions in a group.
+        dropout: Float in [0, 1), share of the attention that is dropped.
+        seed: Optional integer, for dropout that repeats.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        query: Float tensor of shape (batch, length, num_heads * key_dim).
+        key: Float tensor of the same shape.
+        value: Float tensor of shape (batch, length, num_heads * value_dim).
+        mask: Optional boolean tensor of shape (batch, length).
+        return_attention_scores: Boolean, whether to return the attention too.
+        training: Boolean, whether dropout is applied.
+
+    Output shape:
+        (batch, ceil(length / group_size), num_heads * value_dim), and the
+        attention: (batch, groups, num_heads, group_size, group_size), queries
+        before keys.
+
+    Example:
+
+    >>> pooling = keras_eff.layers.LocalAttentionPooling(2, group_size=4)
+    >>> x = np.ones((1, 10, 8))
+    >>> tuple(pooling(x, x, x).shape)
+    (1, 3, 8)
+
+    Reference:
+        - [Sankar et al., 2021](https://arxiv.org/abs/2101.00415), section 3.2
+    """
+
+    def __init__(
+        self, num_heads, group_size=4, dropout=0.0, seed=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = check_size("num_heads", num_heads)
+        self.group_size = check_size("group_size", group_size, 2)
+        self.dropout = check_rate("dropout", dropout)
+        self.seed = seed
+        if dropout:
+            name = f"{self.name}_dropout"
+            policy = self.dtype_policy
+            self.dropout_layer = keras.layers.Dropout(
+                dropout, seed=seed, name=name, dtype=policy
+            )
+        self.supports_masking = True
+
+    def call(
+        self,
+        query,
+        key,
+        value,
+        mask=None,
+        return_attention_scores=False,
+        training=False,
+    ):
+        weights = self._weights(value, mask)
+        query, key, value = map(self._heads, (query, key, value))
+        # (batch, groups, heads, queries, keys)
+        query = ops.transpose(query * query.shape[-1] ** -0.5, (0, 1, 3, 2, 4))
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 4, 2)))
+        if weights is not None:
+            absent = 1.0 - ops.expand_dims(weights, (2, 3))
+            scores = scores + absent * _NEVER
+        scores = ops.softmax(scores)
+        if self.dropout:
+            scores = self.dropout_layer(scores, training=training)
+        mean = ops.transpose(_mean_over_queries(scores, weights), (0, 1, 3, 2))
+        pooled = ops.sum(ops.expand_dims(mean, -1) * value, 2)
+        shape = ops.shape(pooled)
+        size = self.num_heads * pooled.shape[-1]
+        pooled = ops.reshape(pooled, (*shape[:2], size))
+        return (pooled, scores) if return_attention_scores else pooled
+
+    def _weights(self, x, mask):
+        """1 at the positions that count, in groups; None if they all do."""
+        if mask is not None:
+            mask = ops.cast(ops.expand_dims(mask, -1), self.compute_dtype)
+        elif x.shape[1] is not None and x.shape[1] % self.group_size == 0:
+            return None
+        else:
+            mask = ops.ones_like(x[..., :1])
+        return ops.squeeze(self._groups(mask), -1)
+
+    def _heads(self, x):
+        """Shape (batch, groups, group_size, num_heads, size of a head)."""
+        x = self._groups(x)
+        size = x.shape[-1] // self.num_heads
+        return ops.reshape(x, (*ops.shape(x)[:3], self.num_heads, size))
+
+    def _groups(self, x):
+        """Shape (batch, groups, group_size, features)."""
+        batch, length, features = ops.shape(x)
+        num_groups = self._num_groups(length)
+        x = ops.pad(x, ((0, 0), (0, self.group_size - 1), (0, 0)))
+        x = x[:, : num_groups * self.group_size]
+        return ops.reshape(x, (batch, num_groups, self.group_size, features))
+
+    def _num_groups(self, length):
+        return (length + self.group_size - 1) // self.group_size
+
+    def compute_mask(self, query, mask=None):
+        """A group counts if one of its positions does."""
+        if mask is None:
+            return None
+        others = self.group_size - 1
+        padded = ops.pad(mask, ((0, 0), (0, others)), constant_values=False)
+        counts = mask
+        for distance in range(1, self.group_size):
+            end = distance - others or None
+            counts = ops.logical_or(counts, padded[:, distance:end])
+        return counts[:, :: self.group_size]
+
+    def compute_output_spec(
+        self,
+        query,
+        key,
+        value,
+        mask=None,
+        return_attention_scores=False,
+        training=False,
+    ):
+        batch, length, size = value.shape
+        groups = None if length is None else self._num_groups(length)
+        pooled = (batch, groups, size)
+        scores = (batch, groups, self.num_heads, *[self.group_size] * 2)
+        pooled, scores = (
+            keras.KerasTensor(shape, dtype=self.compute_dtype)
+            for shape in (pooled, scores)
+        )
+        return (pooled, scores) if return_attention_scores else pooled
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "group_size": self.group_size,
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
+
+
+def _mean_over_queries(scores, weights):
+    if weights is None:
+        return ops.mean(scores, 3)
+    queries = ops.expand_dims(weights, (2, 4))
+    count = ops.maximum(ops.sum(queries, 3), 1.0)
+    return ops.sum(scores * queries, 3) / count

@@ -1,0 +1,95 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_eff
+from keras_eff.export.lowering import Lowering
+from keras_eff.export.lowering_rules import RULES
+from keras_eff.layers import LocalAttentionPooling
+from keras_eff.transforms.expansion import expand
+from keras_eff.transforms.graph import calls
+from keras_eff.transforms.kinds import kind_of
+
+
+def model_of(length, group_size, masked, spread=1.0, **call):
+    inputs = [keras.Input((length, 6)) for _ in range(3)]
+    masks = [keras.Input((length,), dtype="bool")] if masked else []
+    outputs = LocalAttentionPooling(2, group_size)(
+        *(x * spread for x in inputs), mask=masks[0] if masked else None, **call
+    )
+    return keras.Model([*inputs, *masks], outputs)
+
+
+def samples(length, masked):
+    generator = np.random.default_rng(0)
+    values = [generator.normal(size=(16, length, 6)) for _ in range(3)]
+    values = [x.astype("float32") for x in values]
+    mask = generator.uniform(size=(16, length)) < 0.6
+    mask[0] = False
+    return [*values, mask] if masked else values
+
+
+CASES = [
+    (length, group_size, masked)
+    for length, group_size in ((8, 4), (7, 2), (10, 3), (9, 5), (4, 8))
+    for masked in (False, True)
+]
+
+
+@pytest.mark.parametrize("length, group_size, masked", CASES)
+@pytest.mark.parametrize("spread", [1.0, 3.0])
+def test_integer_steps_compute_the_same(length, group_size, masked, spread):
+    model = model_of(length, group_size, masked, spread)
+    expanded, _ = expand(model)
+    x = samples(length, masked)
+    expected = model.predict(x)
+    difference = np.abs(expanded.predict(x) - expected)
+    # Shares differ by what an 8-bit sigmoid does not tell apart.
+    assert difference.max() < 0.02 * np.abs(expected).max()
+    assert not any(
+        kind_of(node.operation) in ("local_attention", "softmax", "matmul")
+        for node, _ in calls(expanded)
+    )
+
+
+@pytest.mark.parametrize("length, group_size, masked", CASES)
+def test_the_float_file_computes_the_same(length, group_size, masked):
+    model = model_of(length, group_size, masked)
+    lowered = Lowering(RULES).lower(model)
+    x = samples(length, masked)
+    np.testing.assert_allclose(
+        lowered.predict(x), model.predict(x), rtol=1e-4, atol=1e-5
+    )
+    kinds = {kind_of(node.operation) for node, _ in calls(lowered)}
+    assert "local_attention" not in kinds
+
+
+def test_masked_positions_have_no_part():
+    model = model_of(8, 4, masked=True)
+    expanded, _ = expand(model)
+    *values, mask = samples(8, masked=True)
+    changed = [np.where(mask[..., None], x, 9.0) for x in values]
+    np.testing.assert_allclose(
+        expanded.predict([*changed, mask]),
+        expanded.predict([*values, mask]),
+        atol=0.03,
+    )
+    assert np.abs(expanded.predict([*values, mask])[0]).max() < 1e-6
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_quantized_model_is_close(masked):
+    model = model_of(8, 4, masked)
+    x = samples(8, masked)
+    quantized = keras_eff.calibrate(keras_eff.quantize(model), x)
+    expected = model.predict(x)
+    error = np.abs(quantized.predict(x) - expected)
+    assert error.max() < 0.08 * np.ptp(expected)
+    assert keras_eff.coverage(model).floats == {}
+
+
+def test_what_has_no_integer_form_stays_a_layer():
+    for length, call in ((None, {}), (8, {"return_attention_scores": True})):
+        expanded, _ = expand(model_of(length, 4, masked=False, **call))
+        layers = [type(x).__name__ for x in expanded.layers]
+        assert "LocalAttentionPooling" in layers
