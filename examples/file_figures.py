@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +11,7 @@ import keras_eff
 
 _RUNS = 5000
 _HEADER = ("file", "accuracy", "bytes", "gzip", "ms")
-_LINE = "{:<16} {:>8} {:>9} {:>9} {:>8}"
+_WIDTHS = (16, 8, 9, 9, 8)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +20,11 @@ class FileFigures:
 
     Attributes:
         name: String, what the tables and pictures call it.
-        accuracy: Float in [0, 1], share of the images that the file gets right.
+        accuracy: Float in [0, 1], share of the samples that the file gets
+            right.
         size_bytes: Integer, its size in bytes.
         gzip_bytes: Integer, its size after gzip, in bytes.
-        latency_ms: Float, median time for one image, in milliseconds.
+        latency_ms: Float, median time for one sample, in milliseconds.
     """
 
     name: str
@@ -35,13 +37,14 @@ class FileFigures:
 def measure_file(
     name: str,
     path: str | os.PathLike,
-    images: np.ndarray,
+    samples: np.ndarray,
     labels: np.ndarray,
+    num_runs: int = _RUNS,
 ) -> FileFigures:
-    """Runs a classifier's file on images with labels, and times it."""
-    outputs = keras_eff.export.execute(path, [images]).delegate[0]
+    """Runs a classifier's file on samples with labels, and times it."""
+    outputs = keras_eff.export.execute(path, [samples]).delegate[0]
     contents = keras_eff.export.inspect(path)
-    latency = keras_eff.latency.measure(path, num_runs=_RUNS)
+    latency = keras_eff.latency.measure(path, num_runs=num_runs)
     return FileFigures(
         name=name,
         accuracy=float(np.mean(np.argmax(outputs, axis=-1) == labels)),
@@ -51,16 +54,39 @@ def measure_file(
     )
 
 
-def format_table(rows: Iterable[FileFigures]) -> str:
-    """The figures as a table, one line for each file."""
-    return "\n".join([_LINE.format(*_HEADER), *map(_format_row, rows)])
+def format_table(
+    rows: Sequence[FileFigures],
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """The figures as a table, one line for each file.
+
+    `columns` has more columns: the strings for each file, by their header.
+    """
+    columns = columns or {}
+    more = zip(*columns.values(), strict=True) if columns else [()] * len(rows)
+    table = [
+        (*_HEADER, *columns),
+        *((*_cells(row), *rest) for row, rest in zip(rows, more, strict=True)),
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    floors = (*_WIDTHS, *[0] * len(columns))
+    widths = [max(pair) for pair in zip(widths, floors, strict=True)]
+    return "\n".join(_line(cells, widths) for cells in table)
 
 
-def _format_row(row):
-    return _LINE.format(
+def _cells(row):
+    return (
         row.name,
         f"{row.accuracy:.3f}",
         f"{row.size_bytes:,}",
         f"{row.gzip_bytes:,}",
         f"{row.latency_ms:.4f}",
+    )
+
+
+def _line(cells, widths):
+    name, *numbers = cells
+    aligned = zip(numbers, widths[1:], strict=True)
+    return " ".join(
+        [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in aligned)]
     )

@@ -9,19 +9,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib.ticker import NullFormatter
 
-_TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+_TICKS = (
+    *(0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85),
+    *(0.9, 0.95, 0.98, 0.99, 0.995),
+)
 # Shares of the axes: where labels stand, and the least distance of two.
 _LABEL_X = 1.04
 _LABEL_GAP = 0.065
 
 
 def save_pareto_plot(
-    rows: Sequence[FileFigures], path: str | os.PathLike
+    rows: Sequence[FileFigures],
+    path: str | os.PathLike,
+    sample: str = "image",
 ) -> None:
     """Saves a PNG: accuracy against size, accuracy against latency.
 
     The accuracy is on a logit scale, where .98 and .99 are about as far apart
     as .5 and .7. The line joins the files that no file beats in both.
+    `sample` is what the axes call one thing to classify.
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     by_size, by_latency = figure.subplots(1, 2)
@@ -30,17 +36,18 @@ def save_pareto_plot(
     by_size.xaxis.set_major_formatter("{x:g}")
     by_size.xaxis.set_minor_formatter(NullFormatter())
     _draw(by_size, rows, [row.gzip_bytes / 1000 for row in rows])
-    by_latency.set(xlabel="latency for one image (ms)")
+    by_latency.set(xlabel=f"latency for one {sample} (ms)")
     _draw(by_latency, rows, [row.latency_ms for row in rows])
     by_latency.set_xlim(left=0)
     for axes in (by_size, by_latency):
+        axes.set_ylabel(f"accuracy on the test {sample}s")
         _label(axes, [row.name for row in rows])
     figure.savefig(path, dpi=150)
 
 
 def _draw(axes, rows, costs):
     shares = np.clip([row.accuracy for row in rows], 0.01, 0.999)
-    axes.set(yscale="logit", ylabel="accuracy on the test images")
+    axes.set(yscale="logit")
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.set_yticks([], minor=True)
     axes.grid(color="0.92")
@@ -50,7 +57,7 @@ def _draw(axes, rows, costs):
         axes.scatter(*point, color=f"C{index}", zorder=3)
     front = np.transpose(_front(costs, shares))
     axes.plot(*front, color="0.7", label="no file beats these in both")
-    axes.legend(loc="center right", frameon=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
 
 
 def _front(costs, shares):

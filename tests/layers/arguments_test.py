@@ -14,7 +14,7 @@ def test_a_positive_integer_is_returned(value):
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, "3", None, np.nan])
 def test_any_other_size_is_refused(value):
-    message = "`units` must be a positive integer. Received: units="
+    message = "`units` must be an integer, [12] or more. Received: units="
     with pytest.raises(ValueError, match=message):
         arguments.check_size("units", value)
 

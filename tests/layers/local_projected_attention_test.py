@@ -73,7 +73,7 @@ def test_contract(contract, options):
     )
 
 
-@pytest.mark.parametrize("group_size", [1, 3, 5, 12])
+@pytest.mark.parametrize("group_size", [2, 3, 5, 12])
 @pytest.mark.parametrize("length", [1, 10])
 @pytest.mark.parametrize(
     "options", [{}, {"value_dim": 4}, {"output_dim": 7, "value_dim": 1}]
@@ -312,7 +312,7 @@ def test_every_argument_is_in_the_config():
 @pytest.mark.parametrize("value", [0, 2.0])
 def test_sizes_are_positive_integers(name, value):
     options = {"num_heads": HEADS, "key_dim": KEY_DIM, name: value}
-    message = f"`{name}` must be a positive integer. Received: {name}="
+    message = f"`{name}` must be an integer, [12] or more. Received: {name}="
     with pytest.raises(ValueError, match=message):
         LocalProjectedAttention(**options)
 

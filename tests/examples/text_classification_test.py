@@ -1,0 +1,71 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = (
+    pathlib.Path(__file__).parents[2] / "examples" / "text_classification.py"
+)
+FILES = [("sgnn", "float32"), ("sgnn", "int8"), ("pooling", "float32")]
+
+
+def run_script(folder):
+    sizes = ["--train_size=300", "--epochs=1", "--qat_epochs=1"]
+    small = ["--models=sgnn,pooling", "--max_words=4", "--output=files"]
+    return subprocess.run(
+        [sys.executable, SCRIPT, *sizes, *small],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run that ended early, and is started again: its folder and output."""
+    folder = tmp_path_factory.mktemp("text_classification")
+    done = run_script(folder)
+    assert done.returncode == 0, done.stderr
+    rows = folder / "files" / "rows.jsonl"
+    lines = rows.read_text().splitlines(keepends=True)
+    rows.write_text(lines[0] + lines[2])
+    again = run_script(folder)
+    assert again.returncode == 0, again.stderr
+    return folder / "files", done.stdout, again.stdout, lines
+
+
+def test_rows_have_the_figures_of_every_file(run):
+    folder, _, _, lines = run
+    rows = [json.loads(line) for line in lines]
+    assert [(row["model"], row["file"]) for row in rows] == FILES
+    for row in rows:
+        assert 0.05 < row["accuracy"] < 1
+        assert row["latency_ms"] > 0
+        name = f"{row['model']}_0_{row['file']}.tflite"
+        assert row["size_bytes"] == (folder / name).stat().st_size
+    assert [row["float_tensors"] == 0 for row in rows] == [False, True, False]
+
+
+def test_table_has_a_line_for_each_file(run):
+    lines = run[1].splitlines()
+    header = next(k for k, line in enumerate(lines) if line[:5] == "file ")
+    for line, name in zip(lines[header + 1 :], FILES, strict=False):
+        assert line.startswith(" ".join(name))
+
+
+def test_started_again_it_makes_what_is_missing_alone(run):
+    folder, _, printed, lines = run
+    assert "sgnn, seed 0, quantization-aware" in printed
+    assert printed.count("seed 0") == 1
+    rows = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
+    assert rows[:2] == [lines[0], lines[2]]
+    made, first = json.loads(rows[2]), json.loads(lines[1])
+    assert made["accuracy"] == pytest.approx(first["accuracy"], abs=0.02)
+
+
+def test_picture_is_saved(run):
+    picture = (run[0] / "pareto.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
