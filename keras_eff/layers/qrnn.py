@@ -148,7 +148,7 @@ class QRNN(keras.layers.Layer):
         self.states = None
 
     def build(self, sequences_shape, initial_state_shape=None):
-        self.convolution.build(tuple(sequences_shape))
+        self.convolution.build((None, None, sequences_shape[-1]))
         if not self.stateful:
             return
         if sequences_shape[0] is None:

@@ -786,3 +786,11 @@ def test_zoneout_is_a_float_below_1(zoneout):
 def test_inputs_have_three_dimensions():
     with pytest.raises(ValueError, match="expected ndim=3, found ndim=2"):
         QRNN(UNITS)(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_it_can_be_built_for_a_single_step(window):
+    x = np.ones((2, 1, 3), "float32")
+    whole = QRNN(4, window, return_sequences=True)
+    assert tuple(whole(x).shape) == (2, 1, 4)
+    assert QRNN(4, window)(keras.Input((1, 3))).shape == (None, 4)
