@@ -154,13 +154,16 @@ class Placement(Rewriter):
 
     def stay_float(self, call, reason):
         """Copies an operation in such a way that it stays float in the file."""
-        self.floats[call.operation.name] = reason
 
         def settled(tensor):
             waits = self.state(tensor) in ("input", "pending")
             return self.quantized(tensor) if waits else tensor
 
-        return self.mark(self.copy(call.replaced(settled)), "float")
+        outputs = self.copy(call.replaced(settled))
+        if not any(map(_is_float, keras.tree.flatten(outputs))):
+            return self.mark(outputs, "quantized")
+        self.floats[call.operation.name] = reason
+        return self.mark(outputs, "float")
 
     def without_rounding(self, call):
         """Copies an operation that reads no floats, such as ids."""

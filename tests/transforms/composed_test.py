@@ -199,6 +199,15 @@ def test_a_bidirectional_layer_flips_nothing(ids):
     assert "multiply" in outputs
 
 
+def test_masks_of_joined_sequences_are_no_floats(ids):
+    inputs = keras.Input((LENGTH,), dtype="int32")
+    features = ProjectionLayer(8)(inputs)
+    halves = [layers.Dense(3)(features) for _ in range(2)]
+    joined = layers.Concatenate()(halves)
+    model = keras.Model(inputs, QRNN(4)(joined))
+    assert keras_eff.coverage(model).floats == {}
+
+
 def test_a_cast_to_the_same_type_is_dropped():
     inputs = keras.Input((3,))
     model = keras.Model(inputs, ops.cast(inputs, "float32") * 2.0)
