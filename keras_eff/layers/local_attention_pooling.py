@@ -118,8 +118,9 @@ class LocalAttentionPooling(keras.layers.Layer):
         """Shape (batch, groups, group_size, features)."""
         batch, length, features = ops.shape(x)
         num_groups = self._num_groups(length)
-        x = ops.pad(x, ((0, 0), (0, self.group_size - 1), (0, 0)))
-        x = x[:, : num_groups * self.group_size]
+        if x.shape[1] is None or x.shape[1] % self.group_size:
+            x = ops.pad(x, ((0, 0), (0, self.group_size - 1), (0, 0)))
+            x = x[:, : num_groups * self.group_size]
         return ops.reshape(x, (batch, num_groups, self.group_size, features))
 
     def _num_groups(self, length):
