@@ -103,9 +103,7 @@ def agreement(rows, seeds):
     for row in rows:
         hashes = keras.ops.convert_to_tensor(row.astype("int32"))
         present = keras.ops.ones_like(hashes)
-        signs.append(
-            hashing.simhash_features(hashes, present, seeds, "float32")
-        )
+        signs.append(hashing.simhash_features(hashes, present, seeds))
     return float(keras.ops.mean(keras.ops.equal(*signs)))
 
 
