@@ -112,7 +112,6 @@ def test_by_default_the_first_convolution_and_the_last_layer_stay_dense():
         (lambda layer: "m" in layer.name, ["depthwise", "conv", "head"]),
         (["stem", layers.Dense], ["depthwise", "conv"]),
     ],
-    ids=str,
 )
 def test_skip_chooses_what_stays_dense(skip, names):
     assert pruned_names(prune(convnet(), skip=skip)) == names

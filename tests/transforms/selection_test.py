@@ -53,7 +53,6 @@ def operations(graph):
         (["first", layers.ReLU], {"first", "relu"}),
         ({"first", "last"}, {"first", "last"}),
     ],
-    ids=str,
 )
 def test_names_classes_and_predicates_choose_operations(skip, names):
     assert chosen(skip) == names
