@@ -1,31 +1,13 @@
 """Makes Keras 3 models small and fast, and proves it on the exported file."""
 
-from keras_eff import callbacks
-from keras_eff import distillation
-from keras_eff import export
-from keras_eff import latency
-from keras_eff import layers
-from keras_eff import schedules
-from keras_eff import text
-from keras_eff.transforms import calibrate
-from keras_eff.transforms import coverage
-from keras_eff.transforms import prune
-from keras_eff.transforms import quantize
-from keras_eff.transforms import sparsity
+import lazy_loader
 
-__all__ = [
-    "calibrate",
-    "callbacks",
-    "coverage",
-    "distillation",
-    "export",
-    "latency",
-    "layers",
-    "prune",
-    "quantize",
-    "schedules",
-    "sparsity",
-    "text",
-]
+from keras_eff import registration
+
+# What measures and reads files starts without Keras and TensorFlow: names are
+# imported when they are first used. They are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"
+
+registration.register_with_keras()

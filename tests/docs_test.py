@@ -22,19 +22,15 @@ def modules():
     return [keras_eff, *(importlib.import_module(name.name) for name in names)]
 
 
-def is_public(name, value):
-    return not name.startswith("_") and callable(value)
-
-
 def public_objects():
-    """What users may import: the callables that each package's init names."""
-    return {
-        f"{module.__name__}.{name}": value
+    """What users may import: the callables that each package names."""
+    named = {
+        f"{module.__name__}.{name}": getattr(module, name)
         for module in modules()
         if hasattr(module, "__path__")
-        for name, value in vars(module).items()
-        if is_public(name, value)
+        for name in getattr(module, "__all__", ())
     }
+    return {name: value for name, value in named.items() if callable(value)}
 
 
 def docstring_examples():

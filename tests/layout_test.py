@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "ops": set(),
     "schedules": set(),
     "child_process": set(),
+    "registration": set(),
     "layers": {"ops", "schedules"},
     "distillation": set(),
     "callbacks": {"layers", "schedules", "ops", "distillation", "transforms"},

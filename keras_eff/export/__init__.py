@@ -1,7 +1,7 @@
-from keras_eff.export.execution import Execution
-from keras_eff.export.execution import execute
-from keras_eff.export.inspection import inspect
-from keras_eff.export.report import Report
-from keras_eff.export.to_tflite import to_tflite
+"""Turns models into files, and reads, runs and checks files."""
 
-__all__ = ["Execution", "Report", "execute", "inspect", "to_tflite"]
+import lazy_loader
+
+# What reads files needs neither Keras nor TensorFlow, which take seconds to
+# import: names are imported when they are first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

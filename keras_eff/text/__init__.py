@@ -1,7 +1,6 @@
 """Turns text into what a model takes: outside of it, alike on every device."""
 
-from keras_eff.text.code_points import Characters
-from keras_eff.text.code_points import Words
-from keras_eff.text.dataset import in_dataset
+import lazy_loader
 
-__all__ = ["Characters", "Words", "in_dataset"]
+# `in_dataset` alone needs TensorFlow: devices do without.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

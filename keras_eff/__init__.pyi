@@ -1,0 +1,12 @@
+from . import callbacks as callbacks
+from . import distillation as distillation
+from . import export as export
+from . import latency as latency
+from . import layers as layers
+from . import schedules as schedules
+from . import text as text
+from .transforms import calibrate as calibrate
+from .transforms import coverage as coverage
+from .transforms import prune as prune
+from .transforms import quantize as quantize
+from .transforms import sparsity as sparsity

@@ -1,0 +1,65 @@
+"""What importing keras_eff imports, in processes of their own."""
+
+import subprocess
+import sys
+
+import keras
+import pytest
+
+import keras_eff
+
+READS = {
+    "latency": "keras_eff.latency.measure",
+    "inspect": "keras_eff.export.inspect",
+    "execute": "keras_eff.export.execute",
+    "text": "keras_eff.text.Words",
+}
+
+
+def run(*lines):
+    code = "\n".join(lines)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_reads_files_imports_neither_keras_nor_tensorflow(name):
+    imported = run(
+        f"import {READS[name].rpartition('.')[0]}",
+        READS[name],
+        "import sys",
+        "print(*{x.split('.')[0] for x in sys.modules})",
+    )
+    assert "keras_eff" in imported
+    assert not {"keras", "tensorflow", "jax"} & set(imported)
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "m.keras"
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    keras_eff.quantize(model).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["import keras, keras_eff", "import keras_eff, keras"],
+    ids=["keras_first", "keras_eff_first"],
+)
+def test_a_saved_model_loads_in_either_order_of_imports(imports, saved_model):
+    names = run(
+        imports,
+        f"model = keras.saving.load_model({str(saved_model)!r})",
+        "print(*{type(layer).__name__ for layer in model.layers})",
+    )
+    assert {"FakeQuant", "TransformedWeights"} <= set(names)
+
+
+def test_names_of_the_package_are_listed_and_others_refused():
+    assert "quantize" in dir(keras_eff)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = keras_eff.nothing
