@@ -1,7 +1,5 @@
 import contextlib
-import itertools
 import numbers
-import time
 
 import keras
 import numpy as np
@@ -11,12 +9,13 @@ from keras_eff.layers.sublayers import layers_of
 from keras_eff.ops.range_search import mse_range
 from keras_eff.ops.range_search import percentile_range
 from keras_eff.transforms.graph import check_graph
+from keras_eff.transforms.progress import check_verbose
+from keras_eff.transforms.progress import progress
 from keras_eff.transforms.samples import batches
 from keras_eff.transforms.samples import check_samples
 
 _METHODS = ("minmax", "percentile", "mse")
 _BINS = 2048
-_PATIENCE_S = 2.0
 
 
 def calibrate(
@@ -74,7 +73,7 @@ def calibrate(
     layers = _layers_to_calibrate(model)
     samples = check_samples(model, samples)
     passes = 1 if method == "minmax" else 2
-    advance = _progress(passes * -(-len(samples[0]) // batch_size), verbose)
+    advance = progress(passes * -(-len(samples[0]) // batch_size), verbose)
 
     def observe(observers):
         with _attached(observers):
@@ -112,11 +111,7 @@ def _check_arguments(method, percentile, batch_size, verbose):
             "Argument `batch_size` must be a positive integer. "
             f"Received: batch_size={batch_size!r}"
         )
-    if verbose not in ("auto", 0, 1):
-        raise ValueError(
-            'Argument `verbose` must be "auto", 0 or 1. '
-            f"Received: verbose={verbose!r}"
-        )
+    check_verbose(verbose)
 
 
 def _layers_to_calibrate(model):
@@ -127,21 +122,6 @@ def _layers_to_calibrate(model):
             f"call `keras_eff.quantize` first. Received: {model.name!r}"
         )
     return [layer for layer in layers if layer.fixed_range is None]
-
-
-def _progress(num_steps, verbose):
-    """A function to call after each step, which draws a bar or does not."""
-    bar = keras.utils.Progbar(num_steps)
-    steps = itertools.count(1)
-    start = time.monotonic()
-
-    def advance():
-        step = next(steps)
-        takes_long = time.monotonic() - start > _PATIENCE_S
-        if verbose == 1 or (verbose == "auto" and takes_long):
-            bar.update(step)
-
-    return advance
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from keras import ops
 import keras_eff
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms import calibrate as calibrate_function
 from keras_eff.transforms.calibrate import calibrate
 
 SAMPLES = np.random.default_rng(0).normal(size=(70, 4)).astype("float32")
@@ -217,8 +216,7 @@ def test_progress_is_shown_when_it_takes_long(
     verbose, seconds, shown, monkeypatch, capsys
 ):
     times = iter([0.0] + [seconds] * 100)
-    module = calibrate_function.__globals__
-    monkeypatch.setattr(module["time"], "monotonic", lambda: next(times))
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
     calibrate(by_hand(), SAMPLES, "mse", batch_size=7, verbose=verbose)
     assert ("20/20" in capsys.readouterr().out) == shown
 
