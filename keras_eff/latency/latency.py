@@ -3,6 +3,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_eff.latency.delegation import Delegation
+from keras_eff.latency.op_profile import OpTime
+
+_NO_MEDIAN = "the tool gave no median"
+
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
@@ -10,10 +15,11 @@ class Latency:
 
     On a machine that does anything else, the mean says more about the other
     work than about the model: it is here to show how disturbed the measurement
-    was, as `std_ms` is. What a runner cannot tell is `None`.
+    was, as `std_ms` is. What a runner cannot tell is `None`: older builds of
+    benchmark_model give no median, and none is made up from what they give.
 
     Args:
-        median_ms: Float, median time of a run, in milliseconds.
+        median_ms: Float or `None`, median time of a run, in milliseconds.
         mean_ms: Float or `None`, mean time of a run, in milliseconds.
         min_ms: Float or `None`, time of the fastest run, in milliseconds.
         p5_ms: Float or `None`, 5th percentile of the runs, in milliseconds.
@@ -28,6 +34,12 @@ class Latency:
             file took at its peak, in 1e6 bytes.
         runner: String, what ran the file: name, version and options.
         device: String, the machine that ran it.
+        op_profile: Tuple of `OpTime`, the time of each operator in run order,
+            or `None` if it was not measured.
+        delegations: Tuple of `Delegation`, what each delegate took of the
+            file, as far as the runner tells.
+        warnings: Tuple of strings, what the reader of the figures must know,
+            such as a delegate that left the file to the CPU.
 
     Example:
 
@@ -40,7 +52,7 @@ class Latency:
     0.600 ms (median of 3 runs; p5 0.510, p95 8.160; 1 thread)
     """
 
-    median_ms: float
+    median_ms: float | None
     mean_ms: float | None
     min_ms: float | None
     p5_ms: float | None
@@ -52,6 +64,9 @@ class Latency:
     peak_memory_mb: float | None
     runner: str
     device: str
+    op_profile: tuple[OpTime, ...] | None = None
+    delegations: tuple[Delegation, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_times(
@@ -82,14 +97,20 @@ class Latency:
         )
 
     def __str__(self):
-        spread = ""
-        if self.p5_ms is not None and self.p95_ms is not None:
-            spread = f" p5 {_round(self.p5_ms)}, p95 {_round(self.p95_ms)};"
-        return (
-            f"{_round(self.median_ms)} ms "
-            f"(median of {_count(self.num_runs, 'run')};{spread} "
-            f"{_count(self.num_threads, 'thread')})"
-        )
+        runs = _count(self.num_runs, "run")
+        threads = _count(self.num_threads, "thread")
+        if self.median_ms is not None:
+            time = f"{_round(self.median_ms)} ms (median of {runs};"
+        elif self.mean_ms is not None:
+            time = f"{_round(self.mean_ms)} ms (mean of {runs}; {_NO_MEDIAN};"
+        else:
+            time = f"unknown time ({runs};"
+        return f"{time}{self._spread()} {threads})"
+
+    def _spread(self):
+        if self.p5_ms is None or self.p95_ms is None:
+            return ""
+        return f" p5 {_round(self.p5_ms)}, p95 {_round(self.p95_ms)};"
 
 
 def _round(time_ms):

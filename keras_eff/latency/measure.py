@@ -2,9 +2,15 @@ import numbers
 import os
 import pathlib
 from collections.abc import Callable
+from collections.abc import Sequence
 
+from keras_eff.latency.benchmark_model import BenchmarkModel
+from keras_eff.latency.binary import find_in_environment
+from keras_eff.latency.binary import host_platform
 from keras_eff.latency.latency import Latency
 from keras_eff.latency.litert import LiteRT
+
+Runner = Callable[[str, int, int], Latency]
 
 # Bytes 4 to 7 of every .tflite file.
 _IDENTIFIER = b"TFL3"
@@ -14,8 +20,8 @@ def measure(
     path: str | os.PathLike,
     num_threads: int = 1,
     num_runs: int = 50,
-    runner: Callable[[str, int, int], Latency] | None = None,
-) -> Latency:
+    runner: Runner | Sequence[Runner] | None = None,
+) -> Latency | list[Latency]:
     """Measures how long a `.tflite` file takes to run.
 
     Args:
@@ -23,18 +29,23 @@ def measure(
         num_threads: Integer >= 1, threads that the runtime may use.
         num_runs: Integer >= 1, number of runs to time, after the warm-up.
         runner: What runs the file, and where: a callable
-            `runner(path, num_threads, num_runs)` that returns a `Latency`.
-            Defaults to `keras_eff.latency.LiteRT()`, this machine's CPU.
+            `runner(path, num_threads, num_runs)` that returns a `Latency`,
+            or a list or tuple of such callables, such as one for each phone.
+            Defaults to `keras_eff.latency.BenchmarkModel()` if the environment
+            variable KERAS_EFF_BENCHMARK_MODEL offers an executable for this
+            machine, else to `keras_eff.latency.LiteRT()`, its CPU.
 
     Returns:
-        A `keras_eff.latency.Latency`.
+        A `keras_eff.latency.Latency`; for several runners, a list of one each,
+        in their order. They run one after another: the first that fails ends
+        the measurement with its error.
 
     Raises:
         FileNotFoundError: If there is no file at `path`.
         TypeError: If an argument has the wrong type, or `runner` returns
             something else than a `Latency`.
-        ValueError: If a number is out of range, or the file is empty, damaged
-            or not a `.tflite` file.
+        ValueError: If a number is out of range, there is no runner in the
+            list, or the file is empty, damaged or not a `.tflite` file.
         RuntimeError: If the runner cannot run the file.
 
     Example:
@@ -48,7 +59,12 @@ def measure(
     path = _check_path(path)
     num_threads = _check_count("num_threads", num_threads)
     num_runs = _check_count("num_runs", num_runs)
-    runner = LiteRT() if runner is None else _check_runner(runner)
+    runners = _check_runners(runner)
+    rows = [_run(runner, path, num_threads, num_runs) for runner in runners]
+    return rows if isinstance(runner, list | tuple) else rows[0]
+
+
+def _run(runner, path, num_threads, num_runs):
     latency = runner(path, num_threads, num_runs)
     if not isinstance(latency, Latency):
         raise TypeError(
@@ -106,6 +122,21 @@ def _check_count(name, value):
             f"{name}={value}"
         )
     return int(value)
+
+
+def _check_runners(runner):
+    """Returns the runners, all checked before the first of them runs."""
+    if runner is None:
+        offered = find_in_environment(host_platform())
+        return [BenchmarkModel() if offered else LiteRT()]
+    if not isinstance(runner, list | tuple):
+        return [_check_runner(runner)]
+    if not runner:
+        raise ValueError(
+            "Argument `runner` must hold at least one runner. Received: "
+            f"runner={runner}"
+        )
+    return [_check_runner(each) for each in runner]
 
 
 def _check_runner(runner):

@@ -33,7 +33,7 @@ def test_the_figures_equal_the_definitions():
 
 
 def test_figures_are_plain_numbers():
-    values = dataclasses.astuple(make(np.array([1.0, 2.0], "float32")))
+    values = dataclasses.astuple(make(np.array([1.0, 2.0], "float32")))[:12]
     assert {type(v) for v in values} == {float, int, str, type(None)}
 
 
@@ -59,3 +59,23 @@ def test_it_prints_as_one_line():
 def test_it_prints_without_percentiles():
     latency = dataclasses.replace(make([1.0, 1.0]), p5_ms=None)
     assert str(latency) == "1.000 ms (median of 2 runs; 1 thread)"
+
+
+def without_median(**changes):
+    nones = dict.fromkeys(("median_ms", "p5_ms", "p95_ms"))
+    return dataclasses.replace(make([0.5, 0.7]), **nones, **changes)
+
+
+def test_it_prints_the_mean_where_there_is_no_median():
+    assert str(without_median(num_runs=50)) == (
+        "0.600 ms (mean of 50 runs; the tool gave no median; 1 thread)"
+    )
+    assert str(without_median(mean_ms=None)) == (
+        "unknown time (2 runs; 1 thread)"
+    )
+
+
+def test_what_only_some_runners_tell_is_empty_by_default():
+    latency = make([1.0])
+    assert latency.op_profile is None
+    assert latency.delegations == latency.warnings == ()

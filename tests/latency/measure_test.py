@@ -1,3 +1,4 @@
+import dataclasses
 import doctest
 
 import keras
@@ -9,6 +10,11 @@ import keras_eff.latency
 from keras_eff.latency import Latency
 from keras_eff.latency import LiteRT
 from keras_eff.latency import measure
+
+from .stand_ins import replay
+from .stand_ins import tflite_log
+
+pytest_plugins = ["tests.latency.stand_in_fixtures"]
 
 FOUND = Latency.from_times([1.0], num_threads=1, runner="r", device="d")
 
@@ -27,12 +33,53 @@ def write(tmp_path):
     return write_content
 
 
-def test_it_measures_on_this_machine_by_default(dense_file):
+def test_it_measures_on_this_machine_by_default(dense_file, scripts):
     latency = measure(dense_file)
     assert latency.num_runs == 50 and latency.num_threads == 1
     assert latency.runner.startswith("litert ")
     assert latency.min_ms <= latency.p5_ms <= latency.median_ms
     assert latency.median_ms <= latency.p95_ms
+
+
+def test_an_executable_in_the_environment_is_the_default(
+    dense_file, scripts, monkeypatch
+):
+    path = scripts.write("tool", replay(tflite_log()))
+    monkeypatch.setenv("KERAS_EFF_BENCHMARK_MODEL", str(path))
+    latency = measure(dense_file)
+    assert latency.runner == "benchmark_model tflite xnnpack"
+    assert "--num_threads=1 --num_runs=50 " in scripts.calls("tool")[0]
+
+
+def test_an_executable_on_path_is_not_the_default(dense_file, scripts):
+    scripts.write("benchmark_model", replay(tflite_log()))
+    assert measure(dense_file, num_runs=1).runner.startswith("litert ")
+
+
+def test_several_runners_give_a_row_each(dense_file):
+    other = dataclasses.replace(FOUND, device="e")
+    runners = [return_found, lambda *args: other]
+    assert measure(dense_file, runner=runners) == [FOUND, other]
+    assert measure(dense_file, runner=(return_found,)) == [FOUND]
+
+
+def test_the_first_runner_that_fails_ends_the_measurement(dense_file):
+    calls = []
+
+    def fail(*args):
+        calls.append(args)
+        raise RuntimeError("unplugged")
+
+    with pytest.raises(RuntimeError, match="unplugged"):
+        measure(dense_file, runner=[return_found, fail, fail])
+    assert len(calls) == 1
+
+
+def test_runners_are_checked_before_the_first_runs(dense_file):
+    with pytest.raises(TypeError, match="'litert' of type builtins.str"):
+        measure(dense_file, runner=[lambda *args: 1 / 0, "litert"])
+    with pytest.raises(ValueError, match="at least one.*runner=\\[\\]"):
+        measure(dense_file, runner=[])
 
 
 def test_it_does_what_the_runner_does(dense_file):

@@ -1,0 +1,101 @@
+"""Runs a command of this machine and leaves nothing of it behind."""
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+
+_OUTPUT_LINES = 10
+# A shell reports the death of its child by signal N as this plus N.
+_SHELL_SIGNAL = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """How a command ended.
+
+    Args:
+        code: Integer, its exit code, negative for a signal; `None` if it was
+            stopped because its time was over.
+        output: String, its standard output and standard error, as they came.
+    """
+
+    code: int | None
+    output: str
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong, as the end of a sentence, or `None`."""
+        if self.code == 0:
+            return None
+        if self.code is None:
+            return "was stopped because its time was over"
+        number = -self.code if self.code < 0 else self.code - _SHELL_SIGNAL
+        names = {known.value: known.name for known in signal.Signals}
+        if number in names:
+            return f"died of signal {names[number]}"
+        return f"exited with code {self.code}"
+
+
+def run(
+    argv: Sequence[str], timeout_s: float, stdin: str | os.PathLike = os.devnull
+) -> Finished:
+    """Runs a command and everything it starts, for `timeout_s` at most.
+
+    When the time is over, or the caller is interrupted, the command's whole
+    process group is killed. What a command that ended by itself has left in
+    the background, such as the server of adb, stays.
+
+    Args:
+        argv: The command and its arguments: no shell reads them.
+        timeout_s: Positive number, in seconds.
+        stdin: Path of the file that the command reads as its standard input.
+
+    Raises:
+        RuntimeError: If the command cannot be started.
+    """
+    # Not a pipe: a process left in the background would keep it open.
+    with open(stdin, "rb") as source, tempfile.TemporaryFile() as target:
+        with _start(argv, source, target) as child:
+            code = _wait(child, timeout_s)
+        target.seek(0)
+        text = target.read().decode(errors="replace")
+    return Finished(code, re.sub(r"\r+\n", "\n", text))
+
+
+def end_of(output: str) -> str:
+    """Returns the last lines of an output, as the end of an error message."""
+    lines = output.strip().splitlines()[-_OUTPUT_LINES:] or ["(nothing)"]
+    return "\n    ".join(["\nThe end of its output:", *lines])
+
+
+def _start(argv, source, target):
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=source,
+            stdout=target,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise RuntimeError(
+            f"Cannot start `{argv[0]}`: {error.strerror}."
+        ) from error
+
+
+def _wait(child, timeout_s):
+    """Returns the exit code, or None if the time was over."""
+    try:
+        return child.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()

@@ -1,0 +1,133 @@
+"""Checks the options of the runners of benchmark_model."""
+
+import numbers
+import pathlib
+import re
+from collections.abc import Sequence
+from collections.abc import Set
+
+
+def check_boolean(name: str, value: bool) -> bool:
+    """Returns an argument of a runner that must be a boolean."""
+    if not isinstance(value, bool):
+        raise TypeError(
+            f"Argument `{name}` must be a boolean. Received: {name}="
+            f"{_describe(value)}"
+        )
+    return value
+
+
+def check_directory(directory: str) -> str:
+    """Returns an argument of a runner that must be a folder of a device."""
+    if not isinstance(directory, str):
+        raise TypeError(
+            "Argument `directory` must be a string. Received: directory="
+            f"{_describe(directory)}"
+        )
+    path = pathlib.PurePosixPath(directory)
+    if not path.is_absolute() or path == path.parent or "\n" in directory:
+        raise ValueError(
+            "Argument `directory` must be an absolute path of a folder on the "
+            f"device, not its root. Received: directory={directory!r}"
+        )
+    return str(path)
+
+
+def check_name(name: str, value: str) -> str:
+    """Returns an argument of a runner that names a device."""
+    if not isinstance(value, str):
+        raise TypeError(
+            f"Argument `{name}` must be a string. Received: {name}="
+            f"{_describe(value)}"
+        )
+    # A name that starts with a dash would be an option of ssh or adb.
+    if not re.fullmatch(r"[^\s-].*", value):
+        raise ValueError(
+            f"Argument `{name}` must be a name that does not start with a dash "
+            f"or a space. Received: {name}={value!r}"
+        )
+    return value
+
+
+def check_mask(cpu_affinity: int | str | None) -> str | None:
+    """Returns the argument `cpu_affinity` as taskset takes it."""
+    if cpu_affinity is None:
+        return None
+    if isinstance(cpu_affinity, bool) or not isinstance(
+        cpu_affinity, numbers.Integral | str
+    ):
+        raise TypeError(
+            "Argument `cpu_affinity` must be a hexadecimal string, an integer "
+            f"or None. Received: cpu_affinity={_describe(cpu_affinity)}"
+        )
+    mask = cpu_affinity
+    if isinstance(mask, str):
+        mask = int(mask, 16) if re.fullmatch("(0x)?[0-9a-fA-F]+", mask) else 0
+    if mask <= 0:
+        raise ValueError(
+            "Argument `cpu_affinity` must be a mask > 0 of the cores to use, "
+            "such as 'f0' or 0xf0 for cores 4 to 7. Received: cpu_affinity="
+            f"{cpu_affinity!r}"
+        )
+    return f"{int(mask):x}"
+
+
+def check_warmup_runs(warmup_runs: int) -> int:
+    """Returns the argument `warmup_runs`."""
+    if not isinstance(warmup_runs, numbers.Integral) or isinstance(
+        warmup_runs, bool
+    ):
+        raise TypeError(
+            "Argument `warmup_runs` must be an integer >= 0. Received: "
+            f"warmup_runs={_describe(warmup_runs)}"
+        )
+    if warmup_runs < 0:
+        raise ValueError(
+            "Argument `warmup_runs` must be an integer >= 0. Received: "
+            f"warmup_runs={warmup_runs}"
+        )
+    return int(warmup_runs)
+
+
+def check_timeout(timeout_s: float) -> float:
+    """Returns the argument `timeout_s`."""
+    if not isinstance(timeout_s, numbers.Real) or isinstance(timeout_s, bool):
+        raise TypeError(
+            "Argument `timeout_s` must be a number > 0. Received: "
+            f"timeout_s={_describe(timeout_s)}"
+        )
+    if not 0 < timeout_s < float("inf"):
+        raise ValueError(
+            "Argument `timeout_s` must be a finite number > 0. Received: "
+            f"timeout_s={timeout_s}"
+        )
+    return float(timeout_s)
+
+
+def check_flags(flags: Sequence[str], taken: Set[str]) -> tuple[str, ...]:
+    """Returns flags for the tool that are none of those of the runner."""
+    if not isinstance(flags, tuple | list) or not all(
+        isinstance(flag, str) for flag in flags
+    ):
+        raise TypeError(
+            "Argument `flags` must be a tuple of strings. Received: flags="
+            f"{_describe(flags)}"
+        )
+    for flag in flags:
+        if not re.fullmatch(r"--\w+=.*", flag) or flag_name(flag) in taken:
+            raise ValueError(
+                "Argument `flags` must hold flags such as '--name=value', and "
+                f"none of {sorted(taken)}, which follow from the other "
+                f"arguments. Received: flags={flags}, with {flag!r}"
+            )
+    return tuple(flags)
+
+
+def flag_name(flag: str) -> str:
+    """Returns "--name" of "--name=value"."""
+    return flag.partition("=")[0]
+
+
+def _describe(value):
+    kind = type(value)
+    return f"{value!r} of type {kind.__module__}.{kind.__qualname__}"

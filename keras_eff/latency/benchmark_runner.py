@@ -1,0 +1,147 @@
+"""What the runners of benchmark_model share: options, flags, result."""
+
+from absl import logging
+
+from keras_eff import command
+from keras_eff.latency.benchmark_log import read_log
+from keras_eff.latency.benchmark_options import check_boolean
+from keras_eff.latency.benchmark_options import check_flags
+from keras_eff.latency.benchmark_options import check_mask
+from keras_eff.latency.benchmark_options import check_timeout
+from keras_eff.latency.benchmark_options import check_warmup_runs
+from keras_eff.latency.benchmark_options import flag_name
+from keras_eff.latency.binary import check_binary
+from keras_eff.latency.delegates import check_delegate
+from keras_eff.latency.delegates import delegate_flag
+from keras_eff.latency.delegates import delegate_title
+from keras_eff.latency.delegates import warn_of_fallback
+from keras_eff.latency.latency import Latency
+
+_PROFILE_FLAG = "--enable_op_profiling=true"
+
+
+class BenchmarkRunner:
+    """The base class of the runners of benchmark_model.
+
+    Args: As in `BenchmarkModel`.
+    """
+
+    # What `Latency.runner` begins with.
+    _tool = "benchmark_model"
+
+    def __init__(
+        self,
+        binary,
+        *,
+        delegate,
+        cpu_affinity,
+        profile_ops,
+        warmup_runs,
+        flags,
+        timeout_s,
+    ):
+        self.binary = check_binary(binary)
+        self.delegate = check_delegate(delegate)
+        self.cpu_affinity = check_mask(cpu_affinity)
+        self.profile_ops = check_boolean("profile_ops", profile_ops)
+        self.warmup_runs = check_warmup_runs(warmup_runs)
+        self.flags = ()
+        self.timeout_s = check_timeout(timeout_s)
+        own = map(flag_name, self._own_flags("", "", 1, 1))
+        self.flags = check_flags(flags, set(own))
+
+    def __repr__(self):
+        options = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
+        return f"{type(self).__name__}({options})"
+
+    def _tool_flags(self, graph, library, num_threads, num_runs):
+        """Returns the flags for the tool.
+
+        Args:
+            graph: String, the path of the model where the tool runs.
+            library: String, the path of an external delegate there.
+        """
+        own = self._own_flags(graph, library, num_threads, num_runs)
+        return [*own, *self.flags]
+
+    def _own_flags(self, graph, library, num_threads, num_runs):
+        # With 0 s as the least duration the numbers of runs are exact.
+        flags = [
+            f"--graph={graph}",
+            f"--num_threads={num_threads}",
+            f"--num_runs={num_runs}",
+            "--min_secs=0",
+            f"--max_secs={self.timeout_s:g}",
+            f"--warmup_runs={self.warmup_runs}",
+            "--warmup_min_secs=0",
+            delegate_flag(self.delegate, library),
+        ]
+        return flags + [_PROFILE_FLAG] * self.profile_ops
+
+    def _read(self, failure, output, path, num_threads, device):
+        """Returns the Latency that an output of the tool tells.
+
+        Args:
+            failure: String or None, what went wrong with the tool itself.
+        """
+        try:
+            # The exit code first: a run that failed may print a summary too.
+            if failure:
+                raise ValueError(f"it {failure}")
+            log = read_log(output)
+        except ValueError as error:
+            raise RuntimeError(
+                f"{self._tool} did not measure the file: {error}. Received: "
+                f"path={path}, runner={self}{command.end_of(output)}"
+            ) from error
+        self._check_consumed(log.unconsumed_flags, num_threads)
+        return self._to_latency(log, output, num_threads, device)
+
+    def _check_consumed(self, unconsumed, num_threads):
+        ignored = {flag_name(flag) for flag in unconsumed}
+        lacking = [
+            option
+            for flag, option in self._chosen(num_threads)
+            if flag_name(flag) in ignored
+        ]
+        if lacking:
+            raise RuntimeError(
+                f"This build of {self._tool} does not know "
+                f"{', '.join(lacking)}: it measured the file without. "
+                f"Received: runner={self}"
+            )
+
+    def _chosen(self, num_threads):
+        """Yields each flag without which the figures are not those asked."""
+        yield "--num_threads", f"num_threads={num_threads}"
+        if self.delegate != "xnnpack":
+            flag = delegate_flag(self.delegate, "")
+            yield flag, f"delegate={self.delegate!r}"
+        if self.profile_ops:
+            yield _PROFILE_FLAG, "profile_ops=True"
+        yield from ((flag, flag) for flag in self.flags)
+
+    def _to_latency(self, log, output, num_threads, device):
+        warnings = list(log.warnings)
+        fallback = warn_of_fallback(self.delegate, log, output)
+        if fallback:
+            logging.warning("%s: %s", device, fallback)
+            warnings.insert(0, fallback)
+        title = delegate_title(self.delegate)
+        return Latency(
+            median_ms=log.median_ms,
+            mean_ms=log.mean_ms,
+            min_ms=log.min_ms,
+            p5_ms=log.p5_ms,
+            p95_ms=log.p95_ms,
+            std_ms=log.std_ms,
+            init_ms=log.init_ms,
+            num_runs=log.num_runs,
+            num_threads=num_threads,
+            peak_memory_mb=log.peak_memory_mb,
+            runner=f"{self._tool} {log.dialect} {title}",
+            device=device,
+            op_profile=log.op_profile,
+            delegations=log.delegations,
+            warnings=tuple(warnings),
+        )

@@ -1,0 +1,91 @@
+"""The folder of a device that holds what a measurement needs there."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import shlex
+import uuid
+from collections.abc import Iterator
+
+from absl import logging
+
+from keras_eff.latency.device_shell import DeviceShell
+
+
+class DeviceFolder:
+    """A folder on a device, created when needed.
+
+    Args:
+        shell: DeviceShell, the device.
+        directory: String, absolute path of the folder there.
+        timeout_s: Float > 0, time that copying one file may take, in seconds.
+    """
+
+    def __init__(self, shell: DeviceShell, directory: str, timeout_s: float):
+        self._shell = shell
+        self._directory = directory
+        self._timeout_s = timeout_s
+        folder = shlex.quote(directory)
+        # Others than its owner may need to read it: the benchmark app.
+        shell.ask(f"mkdir -p {folder} && chmod 755 {folder}")
+
+    def keep(self, path: str | os.PathLike) -> str:
+        """Returns the path there of an executable file that stays for later.
+
+        It is copied only if it is not there yet, which its checksum tells.
+        """
+        path = pathlib.Path(path)
+        sha256 = _checksum(path)
+        target = f"{self._directory}/{sha256[:16]}-{path.name}"
+        if self._checksum_there(target) != sha256:
+            # Written under its name only once it is complete.
+            with self.lend(path) as copy:
+                self._shell.ask(f"mv {shlex.quote(copy)} {shlex.quote(target)}")
+        return target
+
+    @contextlib.contextmanager
+    def lend(self, path: str | os.PathLike) -> Iterator[str]:
+        """Gives the path there of a file that is removed afterwards.
+
+        Then every process with that path in its command line is killed, too.
+        The name is new each time, so that other measurements on the device are
+        left alone.
+        """
+        stem = f"lent-{uuid.uuid4().hex}"
+        target = f"{self._directory}/{stem}{pathlib.Path(path).suffix}"
+        try:
+            self._write(pathlib.Path(path), target, _checksum(path))
+            yield target
+        finally:
+            self._remove(stem, target)
+
+    def _write(self, path, target, sha256):
+        self._shell.push(path, target, self._timeout_s)
+        self._shell.ask(f"chmod 755 {shlex.quote(target)}")
+        if self._checksum_there(target) not in (sha256, None):
+            raise RuntimeError(
+                f"Device {self._shell.name}: the copy of {path} there is not "
+                f"complete. Received: directory={self._directory}"
+            )
+
+    def _checksum_there(self, target):
+        """Returns the SHA-256 of a file there; None if that cannot be told."""
+        finished = self._shell.run(f"sha256sum {shlex.quote(target)}")
+        found = re.search(r"^\\?([0-9a-f]{64})\b", finished.output, re.M)
+        return found[1] if found else None
+
+    def _remove(self, stem, target):
+        # The brackets keep the pattern from matching the command it is in.
+        pattern = f"[{stem[0]}]{stem[1:]}"
+        target = shlex.quote(target)
+        try:
+            self._shell.ask(f"pkill -9 -f '{pattern}'; rm -f {target}")
+        except RuntimeError as error:
+            logging.warning("%s may be left on the device. %s", target, error)
+
+
+def _checksum(path):
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,66 @@
+"""Runs benchmark_model on another device."""
+
+import abc
+import os
+import shlex
+
+from keras_eff.latency.benchmark_options import check_directory
+from keras_eff.latency.benchmark_runner import BenchmarkRunner
+from keras_eff.latency.binary import find_binary
+from keras_eff.latency.delegates import is_external
+from keras_eff.latency.device_folder import DeviceFolder
+
+_REASONS = {
+    126: "cannot be executed there (`directory` may be mounted noexec, or "
+    "`binary` built for another device)",
+    127: "lacks something there (taskset, or a library of `binary`)",
+}
+
+
+class OnDevice(BenchmarkRunner, abc.ABC):
+    """The base class of the runners that copy the tool to a device.
+
+    Args: As in `Android` and `Remote`.
+    """
+
+    def __init__(self, binary, *, directory, **options):
+        super().__init__(binary, **options)
+        self.directory = check_directory(directory)
+
+    def __call__(self, path, num_threads, num_runs):
+        shell = self._connect()
+        device = shell.describe()
+        # Before anything is copied: there may be none.
+        run = self._prepare(shell)
+        folder = DeviceFolder(shell, self.directory, self.timeout_s)
+        with folder.lend(path) as graph:
+            failure, output = run(folder, graph, num_threads, num_runs)
+        return self._read(failure, output, path, num_threads, device)
+
+    @abc.abstractmethod
+    def _connect(self):
+        """Returns the DeviceShell to use."""
+
+    def _prepare(self, shell):
+        """Returns what runs a model that lies in the device's folder."""
+        binary = find_binary(self.binary, shell.platform())
+
+        def run(folder, graph, num_threads, num_runs):
+            tool = folder.keep(binary)
+            library = ""
+            if is_external(self.delegate):
+                library = folder.keep(self.delegate)
+            flags = self._tool_flags(graph, library, num_threads, num_runs)
+            return self._run_tool(shell, tool, flags)
+
+        return run
+
+    def _run_tool(self, shell, tool, flags):
+        mask = ["taskset", self.cpu_affinity] if self.cpu_affinity else []
+        argv = [*mask, f"./{os.path.basename(tool)}", *flags]
+        finished = shell.run(
+            f"cd {shlex.quote(self.directory)} && {shlex.join(argv)}",
+            self.timeout_s,
+        )
+        reason = _REASONS.get(finished.code, finished.failure)
+        return reason, finished.output

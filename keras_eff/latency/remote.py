@@ -1,0 +1,83 @@
+from keras_eff.latency.benchmark_options import check_name
+from keras_eff.latency.on_device import OnDevice
+from keras_eff.latency.ssh import SshShell
+
+
+class Remote(OnDevice):
+    """Runs a file on another Linux machine, over ssh, in benchmark_model.
+
+    For a Raspberry Pi, or any machine that runs an ssh server and a POSIX
+    shell. Copies the executable and the file there, runs it and removes the
+    file; the executable stays, for the next time. When the time is over, the
+    caller is interrupted, or the tool fails, no process stays behind.
+
+    Nobody can type a password: the login must work with a key. A port, a user
+    or a key of its own is set for the host in ~/.ssh/config.
+
+    Args:
+        host: String, as `ssh` takes it: a name, or user@name.
+        binary: Path of the executable for the machine. Defaults to what the
+            environment variable KERAS_EFF_BENCHMARK_MODEL names, a file or a
+            folder that holds linux_aarch64_benchmark_model,
+            linux_arm_benchmark_model or linux_x86-64_benchmark_model, else to
+            such a file on PATH.
+        delegate: As in `keras_eff.latency.BenchmarkModel`. The library of an
+            external delegate is copied there, too.
+        cpu_affinity: As in `keras_eff.latency.BenchmarkModel`.
+        profile_ops: As in `keras_eff.latency.BenchmarkModel`.
+        warmup_runs: As in `keras_eff.latency.BenchmarkModel`.
+        flags: As in `keras_eff.latency.BenchmarkModel`.
+        timeout_s: Float > 0, time that the tool, and copying each file, may
+            take, in seconds.
+        directory: String, absolute path of the folder there to use.
+
+    Call arguments:
+        path: String, path of a `.tflite` file.
+        num_threads: Integer >= 1, threads that the runtime may use.
+        num_runs: Integer >= 1, number of runs to time.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is out of range, or, when called, if the
+            executable is built for another architecture.
+        FileNotFoundError: If `binary` or a delegate's library does not exist,
+            or, when called, if no executable is found: says where to get one.
+        RuntimeError: When called, if ssh is missing, the host is unknown,
+            refuses the login, cannot be reached, goes away or is full, or the
+            tool fails as in `keras_eff.latency.BenchmarkModel`.
+
+    Example:
+
+    >>> keras_eff.latency.Remote("pi@raspberrypi", cpu_affinity="c")
+    Remote(host='pi@raspberrypi', binary=None, delegate='xnnpack',
+    cpu_affinity='c', profile_ops=False, warmup_runs=5, flags=(),
+    timeout_s=600.0, directory='/tmp/keras_eff')
+    """
+
+    def __init__(
+        self,
+        host,
+        binary=None,
+        *,
+        delegate="xnnpack",
+        cpu_affinity=None,
+        profile_ops=False,
+        warmup_runs=5,
+        flags=(),
+        timeout_s=600.0,
+        directory="/tmp/keras_eff",
+    ):
+        self.host = check_name("host", host)
+        super().__init__(
+            binary,
+            delegate=delegate,
+            cpu_affinity=cpu_affinity,
+            profile_ops=profile_ops,
+            warmup_runs=warmup_runs,
+            flags=flags,
+            timeout_s=timeout_s,
+            directory=directory,
+        )
+
+    def _connect(self):
+        return SshShell(self.host)

@@ -1,0 +1,47 @@
+import pytest
+
+from keras_eff.latency.benchmark_runner import BenchmarkRunner
+
+
+@pytest.fixture
+def make():
+    options = {
+        "delegate": "gpu",
+        "cpu_affinity": "0xF0",
+        "profile_ops": False,
+        "warmup_runs": 0,
+        "flags": ["--gpu_backend=cl"],
+        "timeout_s": 60,
+    }
+    return lambda **others: BenchmarkRunner(None, **{**options, **others})
+
+
+def test_it_prints_as_the_call_that_makes_it(make):
+    printed = repr(make())
+    assert printed == (
+        "BenchmarkRunner(binary=None, delegate='gpu', cpu_affinity='f0', "
+        "profile_ops=False, warmup_runs=0, flags=('--gpu_backend=cl',), "
+        "timeout_s=60.0)"
+    )
+
+
+def test_the_flags_of_the_user_come_last(make):
+    flags = make(profile_ops=True)._tool_flags("m.tflite", "", 4, 7)
+    assert flags[:3] == ["--graph=m.tflite", "--num_threads=4", "--num_runs=7"]
+    assert flags[-3:] == [
+        "--use_gpu=true",
+        "--enable_op_profiling=true",
+        "--gpu_backend=cl",
+    ]
+
+
+def test_a_flag_that_another_argument_sets_is_an_error(make):
+    for flag in make()._own_flags("", "", 1, 1):
+        with pytest.raises(ValueError, match="follow from the other"):
+            make(flags=(flag,))
+
+
+def test_a_flag_that_no_argument_sets_is_kept(make):
+    # What a GPU leaves over may run in the builtin kernels.
+    flags = ("--use_xnnpack=false",)
+    assert make(flags=flags).flags == flags
