@@ -11,8 +11,8 @@ from keras_eff.latency.device import describe_device
 class BenchmarkModel(BenchmarkRunner):
     """Runs a file on this machine in benchmark_model, the tool of TFLite.
 
-    Both tools of that name work: TFLite's, and LiteRT's, which gives neither a
-    median nor percentiles and knows fewer options. The default runner of
+    Both tools of that name work: TFLite's, and LiteRT's, which knows fewer
+    options. Older builds give no median. The default runner of
     `keras_eff.latency.measure` if the environment variable
     KERAS_EFF_BENCHMARK_MODEL offers an executable for this machine.
 

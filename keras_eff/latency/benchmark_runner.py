@@ -17,7 +17,8 @@ from keras_eff.latency.delegates import delegate_title
 from keras_eff.latency.delegates import warn_of_fallback
 from keras_eff.latency.latency import Latency
 
-_PROFILE_FLAG = "--enable_op_profiling=true"
+# Of TFLite's tool, and of LiteRT's.
+_PROFILE_FLAGS = ("--enable_op_profiling=true", "--use_profiler=true")
 
 
 class BenchmarkRunner:
@@ -76,7 +77,7 @@ class BenchmarkRunner:
             "--warmup_min_secs=0",
             delegate_flag(self.delegate, library),
         ]
-        return flags + [_PROFILE_FLAG] * self.profile_ops
+        return flags + [*_PROFILE_FLAGS] * self.profile_ops
 
     def _read(self, failure, output, path, num_threads, device):
         """Returns the Latency that an output of the tool tells.
@@ -101,8 +102,8 @@ class BenchmarkRunner:
         ignored = {flag_name(flag) for flag in unconsumed}
         lacking = [
             option
-            for flag, option in self._chosen(num_threads)
-            if flag_name(flag) in ignored
+            for flags, option in self._chosen(num_threads)
+            if set(map(flag_name, flags)) <= ignored
         ]
         if lacking:
             raise RuntimeError(
@@ -112,14 +113,14 @@ class BenchmarkRunner:
             )
 
     def _chosen(self, num_threads):
-        """Yields each flag without which the figures are not those asked."""
-        yield "--num_threads", f"num_threads={num_threads}"
+        """Yields flags, one of which each option needs to have an effect."""
+        yield ["--num_threads"], f"num_threads={num_threads}"
         if self.delegate != "xnnpack":
             flag = delegate_flag(self.delegate, "")
-            yield flag, f"delegate={self.delegate!r}"
+            yield [flag], f"delegate={self.delegate!r}"
         if self.profile_ops:
-            yield _PROFILE_FLAG, "profile_ops=True"
-        yield from ((flag, flag) for flag in self.flags)
+            yield _PROFILE_FLAGS, "profile_ops=True"
+        yield from (([flag], flag) for flag in self.flags)
 
     def _to_latency(self, log, output, num_threads, device):
         warnings = list(log.warnings)

@@ -6,8 +6,8 @@ import re
 # Android's logcat: "I tflite  : ", "I/tflite  ( 123): ", either after the
 # date and the time, the first also after process and thread.
 _LOGCAT = re.compile(
-    r"(?:[0-9-]{5,10} [0-9:.]{8,18} +)?(?:[0-9]{1,10} +){0,2}"
-    r"([VDIWEF])[/ ][\w.-]+ *(?:\( *[0-9]+\))? *: ?",
+    r"(?:[0-9-]{5,10} [0-9:.]{8,18} {1,9})?(?:[0-9]{1,10} {1,9}){0,2}"
+    r"([VDIWEF])[/ ][\w.-]{1,99} {0,99}(?:\( {0,9}[0-9]{1,10}\))?: ?",
     re.ASCII,
 )
 # TFLite since 2023, and LiteRT.

@@ -77,11 +77,15 @@ def _parse(line):
 def _spread(count, values, percentiles):
     first, newest, least, most, mean, std = values
     p5, median, p95 = percentiles
-    between = [first, newest, mean, *([p5, median, p95] if median else [])]
-    is_ordered = median is None or p5 <= median <= p95
-    if count < 2 or not is_ordered:
-        return None
-    if not all(least <= value <= most for value in between):
+    ordered = [p5, median, p95] if median is not None else []
+    # The mean is rounded to six digits, the others are not.
+    is_sound = (
+        count > 1
+        and ordered == sorted(ordered)
+        and all(least <= time <= most for time in [first, newest, *ordered])
+        and least * (1 - 5e-6) <= mean <= most * (1 + 5e-6)
+    )
+    if not is_sound:
         return None
     return _to_ms(count, median, mean, least, most, p5, p95, std)
 

@@ -302,6 +302,14 @@ def test_equal_runs_are_their_own_median():
     assert log.median_ms == log.mean_ms == 0.005 and log.num_runs == 7
 
 
+def test_a_mean_may_be_rounded_beyond_the_slowest_run():
+    log = read_log(
+        "count=2 first=2000006 curr=2000008 min=2000006 max=2000008 "
+        "avg=2.00001e+06 std=1\n" + summary("2.00001e+06")
+    )
+    assert log.mean_ms == 2000.01 and log.max_ms == 2000.008
+
+
 def test_no_warm_up_is_no_error():
     log = read_log(
         f"count=0 p5=0 median=0 p95=0\n{MEASURED}\n{summary(631.125, 0)}"

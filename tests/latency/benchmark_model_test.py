@@ -95,7 +95,7 @@ def test_every_option_reaches_the_tool(set_tool, scripts, model, tmp_path):
     (call,) = scripts.calls("benchmark_model")
     assert call.endswith(
         f" --external_delegate_path={tmp_path}/libvx.so "
-        "--enable_op_profiling=true --verbose=true"
+        "--enable_op_profiling=true --use_profiler=true --verbose=true"
     )
     (call,) = scripts.calls("taskset")
     assert call.startswith(f"3 {scripts.folder}/benchmark_model --graph=")
@@ -116,10 +116,22 @@ def test_litert_gives_no_median_but_a_mean(set_tool, model):
 
 
 @pytest.mark.parametrize(
+    "unknown", ["--enable_op_profiling=true", "--use_profiler=true"]
+)
+def test_each_tool_has_a_flag_of_its_own_for_profiles(set_tool, model, unknown):
+    set_tool(replay(litert_log(unknown)))
+    assert BenchmarkModel(profile_ops=True)(model, 1, 7).mean_ms == 0.22
+
+
+@pytest.mark.parametrize(
     ("options", "flag", "named"),
     [
         ({"delegate": "none"}, "--use_xnnpack=false", "delegate='none'"),
-        ({"profile_ops": True}, "--enable_op_profiling=true", "profile_ops="),
+        (
+            {"profile_ops": True},
+            "--enable_op_profiling=true --use_profiler=true",
+            "profile_ops=",
+        ),
         ({"flags": ("--a=b",)}, "--a=b", "--a=b"),
         ({}, "--num_threads=1", "num_threads=1"),
     ],

@@ -28,9 +28,10 @@ def test_it_prints_as_the_call_that_makes_it(make):
 def test_the_flags_of_the_user_come_last(make):
     flags = make(profile_ops=True)._tool_flags("m.tflite", "", 4, 7)
     assert flags[:3] == ["--graph=m.tflite", "--num_threads=4", "--num_runs=7"]
-    assert flags[-3:] == [
+    assert flags[-4:] == [
         "--use_gpu=true",
         "--enable_op_profiling=true",
+        "--use_profiler=true",
         "--gpu_backend=cl",
     ]
 
