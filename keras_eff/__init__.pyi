@@ -8,5 +8,6 @@ from . import text as text
 from .transforms import calibrate as calibrate
 from .transforms import coverage as coverage
 from .transforms import prune as prune
+from .transforms import quantization_sensitivity as quantization_sensitivity
 from .transforms import quantize as quantize
 from .transforms import sparsity as sparsity

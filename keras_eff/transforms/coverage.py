@@ -44,6 +44,6 @@ def coverage(model, skip=()) -> Coverage:
       float: elu (ELU)
     """
     check_graph(model, "keras_eff.coverage")
-    _, placement = place(model, skip)
+    _, placement, _ = place(model, skip)
     integer = tuple(dict.fromkeys(placement.integer))
     return Coverage(integer, dict(placement.floats))

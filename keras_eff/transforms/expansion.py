@@ -36,8 +36,13 @@ def expand(model, keeps=lambda operation: False):
     Returns:
         The new model, and the set of its operations that `keeps` chose.
     """
-    rewriter = Rewriter(_RULES, keeps)
+    rewriter = expander(keeps)
     return rewriter.rewrite(model), rewriter.kept
+
+
+def expander(keeps=lambda operation: False) -> Rewriter:
+    """The `Rewriter` that expands, for more than the model it makes."""
+    return Rewriter(_RULES, keeps)
 
 
 def _weighted(call, rewriter):

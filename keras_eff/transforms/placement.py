@@ -25,7 +25,7 @@ class Placement(Rewriter):
     Args:
         rules: See `Rewriter`.
         keeps: Predicate on an operation: those stay float.
-        num_bits: Integer, width of the weights.
+        width_of: Function from an operation to the width of its weights.
         rounding: Dict of arguments for each `FakeQuant`.
         input_range: Range of the model's float inputs, or None.
 
@@ -34,9 +34,9 @@ class Placement(Rewriter):
         floats: Dict from the names of those that stay float to the reason.
     """
 
-    def __init__(self, rules, keeps, num_bits, rounding, input_range):
+    def __init__(self, rules, keeps, width_of, rounding, input_range):
         super().__init__(rules, keeps)
-        self.num_bits = num_bits
+        self.width_of = width_of
         self.rounding = rounding
         self.input_range = input_range
         self.integer = []
@@ -57,6 +57,7 @@ class Placement(Rewriter):
         )
 
     def rule(self, call):
+        self.begin(call)
         kind = kind_of(call.operation)
         if kind in ("fake_quant", "keep_float"):
             return self.rules[kind](call, self)

@@ -1,14 +1,17 @@
+from collections.abc import Callable
+
 import keras
 from absl import logging
 
 from keras_eff.layers import FakeQuant
 from keras_eff.ops.fake_quant import check_num_bits
-from keras_eff.transforms.expansion import expand
+from keras_eff.transforms.expansion import expander
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.placement import Placement
 from keras_eff.transforms.rules import RULES
 from keras_eff.transforms.selection import kept_float
 from keras_eff.transforms.selection import selector
+from keras_eff.transforms.widths import weight_widths
 
 
 def quantize(
@@ -39,7 +42,11 @@ def quantize(
         model: Built `keras.Sequential` or Functional model, nested or with
             shared layers. It is left as it was.
         num_bits: Integer in [2, 8], width of the weights, in bits. One scale
-            per output channel, symmetric.
+            per output channel, symmetric. Or a dict from names or classes of
+            layers to such integers, where a name counts before a class and
+            that of a nested model for all in it; or a function of a layer
+            that returns one, or None. 8 for the others. What becomes of a
+            layer that is taken apart has the width of that layer.
         activation_bits: Integer in [2, 16], width of the activations, in bits.
             Files are written for 8.
         momentum: Float in [0, 1), see `keras_eff.layers.FakeQuant`.
@@ -58,9 +65,11 @@ def quantize(
         transforms is kept; a weight has the last `num_bits` asked for.
 
     Raises:
-        TypeError: If `model` is not a Keras 3 model.
+        TypeError: If `model` is not a Keras 3 model, or a key of `num_bits`
+            neither a name nor a class.
         ValueError: If `model` is a subclassed model or is not built, an
-            argument is out of range, or `skip` names no layer of the model.
+            argument is out of range, or `skip` or `num_bits` names no layer
+            of the model.
 
     Example:
 
@@ -76,13 +85,14 @@ def quantize(
           Batch normalization is not folded in training: the rounding of a
           weight with one scale per channel commutes with the folding.
     """
-    check_num_bits("num_bits", num_bits, 2, 8)
     check_num_bits("activation_bits", activation_bits, 2, 16)
     _check_input_range(input_range)
     rounding = {"num_bits": activation_bits, "momentum": momentum}
     FakeQuant(**rounding)
     check_graph(model, "keras_eff.quantize")
-    quantized, placement = place(model, skip, num_bits, rounding, input_range)
+    quantized, placement, _ = place(
+        model, skip, num_bits, rounding, input_range
+    )
     if placement.floats:
         floats = (f"{n} ({why})" for n, why in placement.floats.items())
         logging.warning("quantize: these stay float: %s", ", ".join(floats))
@@ -102,11 +112,26 @@ def _check_input_range(input_range):
 
 def place(
     model, skip, num_bits=8, rounding=None, input_range=None
-) -> tuple[keras.Model, Placement]:
-    """The quantized model, and the placement that tells what it did."""
+) -> tuple[keras.Model, Placement, Callable]:
+    """The quantized model, and what tells how it came about.
+
+    That is the placement, and a function from a layer of the quantized model
+    to the layer of `model` that it is, or is a part of.
+    """
+    widths = weight_widths(model, num_bits)
     is_chosen, kept = selector(model, skip), kept_float(model)
-    expanded, kept = expand(model, lambda op: is_chosen(op) or op in kept)
+    rewriter = expander(lambda op: is_chosen(op) or op in kept)
+    expanded = rewriter.rewrite(model)
     placement = Placement(
-        RULES, kept.__contains__, num_bits, rounding or {}, input_range
+        RULES,
+        rewriter.kept.__contains__,
+        lambda layer: widths[rewriter.origins[layer]],
+        rounding or {},
+        input_range,
     )
-    return placement.rewrite(expanded), placement
+    quantized = placement.rewrite(expanded)
+
+    def whole_of(layer):
+        return rewriter.origins[placement.origins[layer]]
+
+    return quantized, placement, whole_of

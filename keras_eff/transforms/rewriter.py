@@ -26,15 +26,20 @@ class Rewriter:
 
     Attributes:
         kept: Set of the copies of operations that `keeps` chose.
+        origins: Dict from each new layer to the operation of the old model
+            that it stands for, or is a part of.
     """
 
     def __init__(self, rules, keeps=lambda operation: False):
         self.rules = rules
         self.keeps = keeps
         self.kept = set()
+        self.origins = {}
         self._layers = {}
         self._names = set()
         self._replaced = set()
+        self._wholes = {}
+        self._origin = None
 
     def rewrite(self, model, **ends):
         """A new model; nested models are rewritten too, and stay nested."""
@@ -42,6 +47,7 @@ class Rewriter:
         return rebuild(model, self.rule, **ends)
 
     def rule(self, call):
+        self.begin(call)
         if self.keeps(call.operation):
             outputs = self.copy(call)
             self.kept.add(self._layers[id(call.operation)])
@@ -50,6 +56,10 @@ class Rewriter:
         if kind == "model":
             return self.nested(call)
         return self.rules.get(kind, _copy)(call, self)
+
+    def begin(self, call):
+        """Notes the call that the layers to come stand for."""
+        self._origin = self._whole(call.operation)
 
     def nested(self, call):
         model = call.operation
@@ -68,7 +78,9 @@ class Rewriter:
         # In a copy, so that the old layer does not become part of the trace.
         self.copy(call)
         model, tensors, old, masks = trace(self._layers[id(layer)], call)
-        self._names |= {node.operation.name for node, _ in calls(model)}
+        parts = [node.operation for node, _ in calls(model)]
+        self._names |= {part.name for part in parts}
+        self._wholes |= dict.fromkeys(parts, self._whole(layer))
         new = replay(model, tensors, self.rule)
         count = len(masks)
         outputs, masks_left = new[:count], iter(new[count:])
@@ -108,11 +120,17 @@ class Rewriter:
         """
         if key in self._layers:
             return self._layers[key](*args, **kwargs)
+        origin = self._origin
         layer = self._layers[key] = make()
+        self.origins[layer] = origin
         outputs = layer(*args, **kwargs)
         if weights is not None:
             assign(layer, weights)
         return outputs
+
+    def _whole(self, operation):
+        """The layer of the old model that an operation is a part of."""
+        return self._wholes.get(operation, operation)
 
     def unique(self, name):
         """The name, numbered if an operation has it."""

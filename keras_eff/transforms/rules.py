@@ -127,7 +127,7 @@ def _weighted(call, placement):
     call = call.replaced(placement.quantized)
     outputs = placement.apply(
         id(layer),
-        lambda: with_weight_fake_quant(layer, placement.num_bits),
+        lambda: with_weight_fake_quant(layer, placement.width_of(layer)),
         layer.variables,
         *call.args,
         **call.kwargs,

@@ -14,7 +14,7 @@ from keras_eff.transforms.rules import RULES
 def placed(model, keeps=(), input_range=None):
     """The placement of a model, and the new model."""
     placement = Placement(
-        RULES, lambda op: op.name in keeps, 8, {}, input_range
+        RULES, lambda op: op.name in keeps, lambda op: 8, {}, input_range
     )
     return placement, placement.rewrite(model)
 

@@ -2,6 +2,8 @@ import keras
 import numpy as np
 from keras import layers
 
+import keras_eff
+from keras_eff.transforms.composed import open_composed
 from keras_eff.transforms.rewriter import Rewriter
 
 
@@ -53,6 +55,27 @@ def test_a_nested_model_is_kept_whole():
     np.testing.assert_array_equal(copy(inputs)[0], model(inputs)[0])
     assert rewriter.kept == {copy.get_layer("outer")}
     assert len(copy.weights) == 2
+
+
+def test_each_layer_has_its_origin_at_any_depth():
+    model = nested_twice()
+    rewriter = Rewriter({})
+    copy = rewriter.rewrite(model)
+    old, new = (x.get_layer("outer").get_layer("inner") for x in (model, copy))
+    assert rewriter.origins[new] is old
+    assert rewriter.origins[new.get_layer("dense")] is old.get_layer("dense")
+
+
+def test_the_parts_of_an_opened_layer_have_it_as_their_origin():
+    layer = layers.Bidirectional(keras_eff.layers.QRNN(2, name="rnn"))
+    inputs = keras.Input((3, 2))
+    model = keras.Model(inputs, layers.Dense(2)(layer(inputs)))
+    rewriter = Rewriter({"composed": open_composed})
+    rewriter.rewrite(model)
+    origins = {x.name: origin for x, origin in rewriter.origins.items()}
+    parts = [name for name in origins if name.endswith("rnn_convolution")]
+    assert len(parts) == 2
+    assert all(origins[name] is layer for name in parts)
 
 
 def test_names_do_not_collide_with_the_model_s():
