@@ -36,9 +36,13 @@ def convert(
     Raises:
         RuntimeError: If the converter fails, with the end of what it said.
     """
-    with _quiet() as printed:
+    with quiet() as printed:
         try:
-            converter = _converter(model, batch_size)
+            function = as_function(model, batch_size).get_concrete_function()
+            # Without a second argument: with one, variables stay unfrozen.
+            converter = tf.lite.TFLiteConverter.from_concrete_functions(
+                [function]
+            )
             _set_options(converter, data_type, io_dtype)
             if sparse:
                 sparsity = tf.lite.Optimize.EXPERIMENTAL_SPARSITY
@@ -52,7 +56,8 @@ def convert(
             ) from error
 
 
-def _converter(model, batch_size):
+def as_function(model, batch_size: int):
+    """A model as a TensorFlow function of a list of inputs, the batch fixed."""
     specs = [
         tf.TensorSpec((batch_size, *x.shape[1:]), x.dtype, name=x.name)
         for x in model.inputs
@@ -64,9 +69,7 @@ def _converter(model, batch_size):
             model(pack_inputs(model, list(arrays)), training=False)
         )
 
-    function = run.get_concrete_function()
-    # Without a second argument: with one, variables stay unfrozen.
-    return tf.lite.TFLiteConverter.from_concrete_functions([function])
+    return run
 
 
 def _set_options(converter, data_type, io_dtype):
@@ -82,7 +85,7 @@ def _set_options(converter, data_type, io_dtype):
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Keeps what Python and native code print; yields a function to read it."""
     verbosity = logging.get_verbosity()
     with contextlib.ExitStack() as stack:

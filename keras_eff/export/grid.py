@@ -6,6 +6,8 @@ from ai_edge_litert import schema_py_generated as schema
 from keras_eff.export.flatbuffer import is_constant
 from keras_eff.export.flatbuffer import operator_name
 from keras_eff.export.flatbuffer import parse
+from keras_eff.export.int4 import pack_weight
+from keras_eff.export.int4 import takes_int4
 from keras_eff.export.packing import pack
 from keras_eff.export.sparsity import dense_values
 from keras_eff.export.strip import drop_unused_tensors
@@ -26,7 +28,7 @@ _BIAS_DTYPES = {
 }
 
 
-def restore_grid(data: bytes, num_bits: int) -> bytes:
+def restore_grid(data: bytes, num_bits: int, stored_bits: int = 8) -> bytes:
     """Gives weights of few bits the values that they were trained with.
 
     A kernel trained with `num_bits` holds `k * d` per channel, with integers
@@ -37,6 +39,9 @@ def restore_grid(data: bytes, num_bits: int) -> bytes:
     layers. (With `k` itself, the biases would be `r` times coarser: measured,
     the kernels of different delegates then differ by 3 to 5 LSB, not 1.)
 
+    With `stored_bits=4` the weights become INT4, with `r = 7 // m`, where all
+    that reads them has a kernel for that; else they stay as they are.
+
     A weight is changed if all of its channels lie on the grid of `num_bits`
     and reach its end. Call it once for each width that a model mixes. The
     table of an embedding takes the scale of its output, not one of its own,
@@ -44,17 +49,20 @@ def restore_grid(data: bytes, num_bits: int) -> bytes:
 
     Args:
         data: Content of a .tflite file.
-        num_bits: Integer in [2, 7], width of the trained weights, in bits.
+        num_bits: Integer in [2, 7], width of the trained weights, in bits; at
+            most `stored_bits`.
+        stored_bits: 8 or 4, width of the integers in the file, in bits.
 
     Raises:
-        ValueError: If `num_bits` is not an integer in [2, 7] or `data` is not
-            a complete .tflite file that keeps its constants in its tables.
+        ValueError: If `num_bits` is out of range or `data` is not a complete
+            .tflite file that keeps its constants in its tables.
     """
-    num_bits = check_num_bits("num_bits", num_bits, 2, 7)
-    limit = 2 ** (num_bits - 1) - 1
-    step = _INT8_LIMIT // limit
-    factor = _INT8_LIMIT / (limit * step)
+    num_bits = check_num_bits("num_bits", num_bits, 2, min(7, stored_bits))
     model = parse(data)
+    limit = 2 ** (num_bits - 1) - 1
+    step = (2 ** (stored_bits - 1) - 1) // limit
+    factor = _INT8_LIMIT / (limit * step)
+    is_stored = takes_int4 if stored_bits == 4 else lambda *_: True
     for graph in model.subgraphs:
         unpacked = _unpacked(model, graph)
         for output, source in unpacked.items():
@@ -63,10 +71,14 @@ def restore_grid(data: bytes, num_bits: int) -> bytes:
             graph.tensors[output].quantization = scales
         for weight, readers in _weight_readers(model, graph, unpacked).items():
             tensor = graph.tensors[weight]
+            operators = [operator for operator, _ in readers]
             values = _grid_values(model, tensor, limit)
-            if values is not None:
-                _store(model, tensor, values * step, factor)
-                _rescale_biases(model, graph, readers, factor)
+            if values is None or not is_stored(model, tensor, operators):
+                continue
+            _store(model, tensor, values * step, factor)
+            _rescale_biases(model, graph, readers, factor)
+            if stored_bits == 4:
+                pack_weight(model, tensor, operators)
     drop_unused_tensors(model)
     merge_buffers(model)
     return pack(model)

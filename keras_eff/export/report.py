@@ -20,8 +20,9 @@ class Report:
             None for a float output.
         agreement: Float in [0, 1], share of the samples with the same largest
             output; None for a single number.
-        float_agreement: The same against the float model, for a file that was
-            quantized after training; None otherwise.
+        float_agreement: The same against the float model, for a file of a
+            model that was rounded for it, as for "int8" and weight-only files:
+            all the above is against the rounded one. None otherwise.
         delegate_partitions: Integer, how many pieces of the graph the default
             delegate (XNNPACK) runs; 1 is best, 0 means that it runs none.
         seconds: Float, time for all of this, in seconds.

@@ -2,6 +2,7 @@ import time
 
 import keras
 
+from keras_eff.export.calibrated_conversion import convert_calibrated
 from keras_eff.export.casts import drop_float_casts
 from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
@@ -10,32 +11,31 @@ from keras_eff.export.draft import check_path
 from keras_eff.export.draft import draft
 from keras_eff.export.ends import name_ends
 from keras_eff.export.execution import execute
+from keras_eff.export.formats import FORMATS
+from keras_eff.export.formats import check_format
+from keras_eff.export.formats import check_options
 from keras_eff.export.grid import restore_grid
 from keras_eff.export.inspection import inspect
 from keras_eff.export.lowering import Lowering
 from keras_eff.export.lowering_rules import RULES
+from keras_eff.export.preparation import SMALLEST_WEIGHT
+from keras_eff.export.preparation import prepare
+from keras_eff.export.preparation import weight_bits
 from keras_eff.export.report import Report
 from keras_eff.export.sparsity import check_sparsity
 from keras_eff.export.strip import strip
+from keras_eff.export.weight_only import store_weights
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.calibrate import calibrate
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.graph import producer
-from keras_eff.transforms.quantize import quantize as quantize_model
 from keras_eff.transforms.samples import batches
 from keras_eff.transforms.samples import check_samples
 from keras_eff.transforms.samples import random_samples
 
 _BATCH = 32
-_FORMATS = (None, "float16", "dynamic", "int8")
-_IO_DTYPES = ("int8", "uint8", "float32")
 _COMPARED = 256
 _RANDOM_SAMPLES = 16
-# Mean error over the largest output; what was measured on correct files is in
-# benchmarks/README.md, and a wrong one misses by far.
-_TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "dynamic": 3e-2, "int8": 3e-2}
 
 
 def to_tflite(
@@ -45,7 +45,7 @@ def to_tflite(
     samples=None,
     *,
     method="minmax",
-    io_dtype="int8",
+    io_dtype=None,
     batch_size=1,
     keep_names=False,
     sparse=False,
@@ -58,24 +58,47 @@ def to_tflite(
     Keras model. Only a file that passes appears at `path`; whatever was there
     before stays otherwise.
 
-    A model with `keras_eff.layers.FakeQuant` layers becomes an int8 file.
-    Operations that the default delegate would skip are written with others
-    that compute the same function.
+    A model with `keras_eff.layers.FakeQuant` layers becomes a file of
+    integers. Operations that the default delegate would skip are written with
+    others that compute the same function.
+
+    | `quantize`         | weights    | activations | samples              |
+    |--------------------|------------|-------------|----------------------|
+    | None               | float32    | float32     | to compare           |
+    | None, `FakeQuant`  | int8       | int8        | to compare           |
+    | "float16"          | float16    | float32     | to compare           |
+    | "dynamic"          | int8       | int8 inside | to compare           |
+    | "weight_only_int8" | int8       | float32     | to compare           |
+    | "weight_only_int4" | int4       | float32     | to compare           |
+    | "int8"             | int8       | int8        | for the ranges       |
+    | "int4"             | int4, int8 | int8        | for the ranges       |
+    | "int4", `FakeQuant`| int4, int8 | int8        | to compare           |
+    | "int16x8"          | int8       | int16       | for the ranges       |
+
+    The kernels of "dynamic" round activations in passing. In weight-only files
+    nothing but weights is rounded: they are smaller, and take the memory of
+    floats. Of int4, the default delegate takes dense layers with int8
+    activations and an even number of inputs, twice as fast as int8; all other
+    int4, and int16, run in the builtin kernels, 2 to 40 times slower.
 
     Args:
         model: Built `keras.Sequential` or Functional model.
         path: Path of the file to write, in a directory that exists.
-        quantize: None, float32, or int8 if the model has `FakeQuant` layers;
-            "float16", weights in half precision; "dynamic", weights in 8 bits
-            and activations in float; "int8", post-training quantization:
-            `keras_eff.quantize` and `keras_eff.calibrate` on the samples.
+        quantize: One of the formats above. "int8" and "int4" quantize a float
+            model after training, with `keras_eff.quantize` and
+            `keras_eff.calibrate`; in "int16x8" the converter does. For a model
+            with `FakeQuant` layers, None keeps all weights in int8; "int4"
+            packs those of 4 bits and fewer, where convolutions and dense
+            layers read them, two to a byte. Weight-only files leave out
+            weights of fewer than 256 elements.
         samples: Array of shape (samples, ...), or a list or dict of arrays
             for several inputs, in the model's own units and dtypes: a few
-            hundred for "int8", a few for the comparison (at most 256 are
+            hundred for ranges, a few for the comparison (at most 256 are
             compared). By default, random ones within the model's ranges.
-        method: How "int8" finds ranges, see `keras_eff.calibrate`.
-        io_dtype: "int8", "uint8" or "float32", type of the float inputs and
-            the outputs of an int8 file.
+        method: How "int8" and "int4" find ranges, see `keras_eff.calibrate`.
+        io_dtype: Type of the float inputs and the outputs of a file of
+            integers: by default its own, "int8" or "int16"; "float32"; or
+            "uint8" instead of "int8".
         batch_size: Integer, the fixed batch dimension of the file.
         keep_names: Boolean, whether the file keeps the names of all tensors
             and the converter's metadata, for inspection. The names of inputs
@@ -85,21 +108,24 @@ def to_tflite(
             anywhere; float16 anywhere but in blocks; int8 anywhere in
             convolutions, and in blocks of (16, 1) in the kernels of dense
             layers (inputs, units), whose inputs are then a multiple of 16;
-            "dynamic" takes none. Dense layers with such blocks, or of (4, 1)
-            in float32, compute with what is left, outside of the default
-            delegate: measure whether that is faster. A download gains
+            the other formats take none. Dense layers with such blocks, or of
+            (4, 1) in float32, compute with what is left, outside of the
+            default delegate: measure whether that is faster. A download gains
             less, as gzip finds zeros too: compare `gzip_bytes`.
         tolerance: Float, the mean difference to the Keras model, as a share
             of its largest output, above which the file is refused. Defaults
-            to 1e-4 for float32, 1e-2 for float16, 3e-2 for the others.
+            to 1e-4 for float32 and weight-only files, which are compared with
+            the model of rounded weights; 1e-2 for float16 and "int16x8"; 3e-2
+            for the others.
 
     Returns:
         A `keras_eff.export.Report`.
 
     Raises:
         TypeError: If `model` is not a Keras 3 model.
-        ValueError: If an argument is out of range, the samples do not fit the
-            model, a `FakeQuant` has seen no data, or has not 8 bits, or the
+        ValueError: If an argument is out of range or not one of the format,
+            the samples do not fit the model, a `FakeQuant` has seen no data,
+            or has not 8 bits, there are no weights for the format, or the
             zeros that `sparse` leaves out lie where a runtime would misread
             the weight.
         OSError: If `path` cannot be written.
@@ -117,23 +143,19 @@ def to_tflite(
     """
     start = time.perf_counter()
     path = check_path(path)
-    _check_arguments(quantize, io_dtype, batch_size)
-    if tolerance is not None and not tolerance >= 0:
-        raise ValueError(
-            "Argument `tolerance` must be a float, 0 or more. "
-            f"Received: tolerance={tolerance!r}"
-        )
+    _check_numbers(batch_size, tolerance)
     check_graph(model, "keras_eff.export.to_tflite")
+    is_aware = bool(layers_of(model, FakeQuant))
+    name = check_format(quantize, is_aware)
+    io_dtype = check_options(name, is_aware, samples, method, io_dtype, sparse)
     if samples is not None:
         samples = check_samples(model, samples)
-    converted = _converted_model(model, quantize, samples, method)
+    converted = prepare(model, name, samples, method)
     if samples is None:
         samples = random_samples(converted, _RANDOM_SAMPLES)
-    rounds = layers_of(converted, FakeQuant)
-    data_type = "int8" if rounds else quantize or "float32"
-    options = (data_type, batch_size, io_dtype, sparse, keep_names)
+    options = (name, samples, batch_size, io_dtype, sparse, keep_names)
     data = _file(converted, *options)
-    limit = _TOLERANCES[data_type] if tolerance is None else tolerance
+    limit = FORMATS[name].tolerance if tolerance is None else tolerance
     shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
     with draft(path, data) as temporary:
         execution = execute(temporary, shown)
@@ -160,69 +182,51 @@ def to_tflite(
     )
 
 
-def _check_arguments(quantize, io_dtype, batch_size):
-    for name, value, choices in (
-        ("quantize", quantize, _FORMATS),
-        ("io_dtype", io_dtype, _IO_DTYPES),
-    ):
-        if value not in choices:
-            raise ValueError(
-                f"Argument `{name}` must be one of {choices}. "
-                f"Received: {name}={value!r}"
-            )
+def _check_numbers(batch_size, tolerance):
     if type(batch_size) is not int or batch_size < 1:
         raise ValueError(
             "Argument `batch_size` must be a positive integer. "
             f"Received: batch_size={batch_size!r}"
         )
-
-
-def _converted_model(model, quantize, samples, method):
-    """The model itself, or its quantized clone for post-training "int8"."""
-    layers = layers_of(model, FakeQuant)
-    if layers and quantize is not None:
+    if tolerance is not None and not tolerance >= 0:
         raise ValueError(
-            "A model with `FakeQuant` layers becomes an int8 file: leave "
-            f"`quantize` at None. Received: quantize={quantize!r}"
+            "Argument `tolerance` must be a float, 0 or more. "
+            f"Received: tolerance={tolerance!r}"
         )
-    if quantize == "int8":
-        if samples is None:
-            raise ValueError(
-                "Post-training quantization needs `samples`, a few hundred "
-                'inputs. Received: quantize="int8", samples=None'
-            )
-        return calibrate(quantize_model(model), samples, method)
-    unseen = [layer.name for layer in layers if not layer.calibrated]
-    if unseen:
-        raise ValueError(
-            "Every `FakeQuant` must have seen data: train the model, or call "
-            f"`keras_eff.calibrate`. Received: no range in {unseen}"
-        )
-    widths = {layer.num_bits for layer in layers}
-    if widths - {8}:
-        raise ValueError(
-            "Files are written for activations of 8 bits. Received: "
-            f"`FakeQuant` layers with num_bits={sorted(widths)}"
-        )
-    return model
 
 
-def _file(model, data_type, batch_size, io_dtype, sparse, keep_names):
+def _file(model, name, samples, batch_size, io_dtype, sparse, keep_names):
     lowered = Lowering(RULES).lower(model)
-    data = convert(lowered, data_type, batch_size, io_dtype, sparse)
-    check_sparsity(data, data_type)
-    if data_type == "int8":
+    chosen = FORMATS[name]
+    if name == "int16x8":
+        data = convert_calibrated(lowered, batch_size, io_dtype, samples)
+    else:
+        data = convert(
+            lowered, chosen.converted_as, batch_size, io_dtype, sparse
+        )
+    check_sparsity(data, chosen.converted_as)
+    if chosen.converted_as == "int8":
         data = drop_float_casts(data)
-    widths = {layer.num_bits for layer in layers_of(model, WeightFakeQuant)}
-    for num_bits in sorted(widths - {8}):
-        data = restore_grid(data, num_bits)
+        data = _with_trained_weights(data, name, weight_bits(model))
+    if chosen.is_weight_only:
+        data = store_weights(data, chosen.rounded_bits, SMALLEST_WEIGHT)
     outputs = [producer(x).name for x in model.outputs]
     data = name_ends(
         data,
         inputs=[x.name for x in model.inputs],
-        outputs=[name.removesuffix("_fake_quant") for name in outputs],
+        outputs=[x.removesuffix("_fake_quant") for x in outputs],
     )
     return data if keep_names else strip(data)
+
+
+def _with_trained_weights(data, name, widths):
+    for num_bits in widths:
+        if name == "int4" and num_bits <= 4:
+            data = restore_grid(data, num_bits, stored_bits=4)
+        if num_bits < 8:
+            # All but those that have become INT4.
+            data = restore_grid(data, num_bits)
+    return data
 
 
 def _in_full_precision(model):

@@ -6,6 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 from keras_eff.export.execution import execute
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.grid import restore_grid
+from keras_eff.export.inspection import inspect
 from keras_eff.export.packing import pack
 
 CHANNEL_AXES = {"DepthwiseConv2D": (2, 3), "Conv2DTranspose": (2,)}
@@ -216,6 +217,69 @@ def test_float_and_sparse_files_stay(converted):
     for name in ("dense", "sparse", "lstm"):
         data = pack(parse(converted(name).data))
         assert len(restore_grid(data, 4)) <= len(data)
+
+
+@pytest.fixture
+def int4_file(model, samples, convert, tmp_path):
+    put_on_grid(model, 4)
+    path = tmp_path / "int4.tflite"
+    path.write_bytes(restore_grid(convert(model, samples), 4, stored_bits=4))
+    return path
+
+
+def test_4_bits_take_half_a_byte_where_a_kernel_reads_them(int4_file):
+    tensors = [t for t in inspect(int4_file).tensors if t.is_constant]
+    packed = {t.shape: t.size_bytes for t in tensors if t.dtype == "int4"}
+    assert packed == {
+        (16, 3, 3, 3): 16 * 27 // 2,
+        (1, 3, 3, 16): 9 * 16 // 2,
+        (10, 12 * 12 * 8): 10 * 12 * 12 * 8 // 2,
+    }
+    # TRANSPOSE_CONV has no such kernel.
+    assert [t.shape for t in tensors if t.dtype == "int8"] == [(8, 2, 2, 16)]
+
+
+def test_the_operators_of_4_bits_have_the_versions_for_it(int4_file):
+    versions = inspect(int4_file).op_versions
+    assert versions["CONV_2D"] == versions["DEPTHWISE_CONV_2D"] == (7,)
+    assert versions["FULLY_CONNECTED"] == (10,)
+    # As the converter wrote it.
+    assert versions["TRANSPOSE_CONV"] == (4,)
+
+
+def test_both_kernel_sets_agree_on_4_bits(int4_file, model, samples):
+    execution = execute(int4_file, [samples])
+    (scale,) = execution.output_scales
+    outputs = (execution.delegate[0], execution.builtin[0])
+    assert np.abs(outputs[0] - outputs[1]).max() < 1.5 * scale
+    expected = np.concatenate([model(sample[None]) for sample in samples])
+    assert np.abs(outputs[0] - expected).mean() < 0.02 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("num_bits, steps", [(2, 7), (3, 2)])
+def test_fewer_bits_keep_fine_biases_in_4(num_bits, steps, model, convert):
+    samples = np.random.default_rng(0).standard_normal((30, 10, 10, 3))
+    put_on_grid(model, num_bits)
+    data = convert(model, samples.astype("float32"))
+    file = parse(restore_grid(data, num_bits, stored_bits=4))
+    (tensor,) = (
+        t
+        for t in file.subgraphs[0].tensors
+        if t.type == schema.TensorType.INT4 and len(t.shape) == 2
+    )
+    content = file.buffers[tensor.buffer].data
+    halves = np.stack([content & 15, content >> 4], -1).reshape(tensor.shape)
+    integers = (halves ^ 8).astype(int) - 8
+    assert set(np.unique(integers % steps)) == {0}
+    kernel = model.layers[-1].get_weights()[0]
+    scales = tensor.quantization.scale[:, None]
+    np.testing.assert_allclose(integers * scales, kernel.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_bits", [5, 8])
+def test_wider_weights_do_not_fit_4_bits(num_bits, converted):
+    with pytest.raises(ValueError, match=rf"\[2, 4\].*num_bits={num_bits}"):
+        restore_grid(converted("dense").data, num_bits, stored_bits=4)
 
 
 @pytest.mark.parametrize("num_bits", [1, 8, 4.5, None])

@@ -52,7 +52,13 @@ def aware(model, images):
 
 @pytest.mark.parametrize(
     "quantize, most_error",
-    [(None, 1e-5), ("float16", 1e-2), ("dynamic", 0.1), ("int8", 0.1)],
+    [
+        (None, 1e-5),
+        ("float16", 1e-2),
+        ("dynamic", 0.1),
+        ("int8", 0.1),
+        ("weight_only_int8", 0.02),
+    ],
 )
 def test_each_format_computes_what_keras_does(
     quantize, most_error, model, images, tmp_path
@@ -67,6 +73,67 @@ def test_each_format_computes_what_keras_does(
     (outputs,) = execute(report.path, [images]).delegate
     expected = model.predict(images, verbose=0)
     assert np.abs(outputs - expected).max() <= most_error
+
+
+@pytest.fixture(scope="module")
+def mixed(model, images):
+    """Weights of 4 bits in the convolution, of 6 in the dense layer."""
+    num_bits = {layers.Conv2D: 4, "classes": 6}
+    quantized = keras_eff.quantize(model, num_bits)
+    return keras_eff.calibrate(quantized, images)
+
+
+def constants(report):
+    contents = keras_eff.export.inspect(report.path)
+    return {
+        t.dtype: t.size_bytes
+        for t in contents.tensors
+        if t.is_constant and len(t.shape) > 1
+    }
+
+
+def test_widths_may_differ_from_layer_to_layer(mixed, images, tmp_path):
+    path = tmp_path / "m.tflite"
+    report = to_tflite(mixed, path, "int4", images)
+    assert constants(report) == {"int4": 27 * 8 // 2, "int8": 6 * 6 * 8 * 5}
+    assert report.max_abs_error <= 1.001 / 256
+    assert report.float_agreement is None
+    assert constants(to_tflite(mixed, path, None, images)).keys() == {"int8"}
+
+
+def test_4_bits_after_training(model, images, tmp_path):
+    report = to_tflite(model, tmp_path / "m.tflite", "int4", images)
+    assert constants(report).keys() == {"int4"}
+    assert report.max_abs_error <= 2.001 / 256
+    assert 0.0 < report.float_agreement <= 1.0
+
+
+def test_4_bit_weights_alone_are_compared_with_their_own_kind(
+    model, images, tmp_path
+):
+    path = tmp_path / "m.tflite"
+    report = to_tflite(model, path, "weight_only_int4", images)
+    assert constants(report) == {
+        # 27 * 8 weights are too few to gain by it.
+        "float32": 4 * 27 * 8,
+        "int4": 6 * 6 * 8 * 5 // 2,
+    }
+    assert report.max_abs_error < 1e-5
+    assert report.agreement == 1.0
+    assert 0.0 < report.float_agreement <= 1.0
+    (outputs,) = execute(path, [images]).delegate
+    assert np.abs(outputs - model.predict(images, verbose=0)).max() > 1e-3
+
+
+def test_16_bit_activations(model, images, tmp_path):
+    report = to_tflite(model, tmp_path / "m.tflite", "int16x8", images)
+    contents = keras_eff.export.inspect(report.path)
+    assert contents.inputs[0].dtype == contents.outputs[0].dtype == "int16"
+    assert contents.inputs[0].name == "image"
+    assert report.float_tensors == ()
+    assert report.max_abs_error < 0.01
+    assert report.delegate_partitions == 0
+    assert report.float_agreement is None
 
 
 def test_formats_differ_in_size_and_types(model, images, tmp_path):
@@ -342,8 +409,14 @@ def four_bit_activations():
     [
         (unbuilt, {}, ValueError, "not built"),
         (lambda: object(), {}, TypeError, "Received: builtins.object"),
-        (convnet, {"quantize": "int4"}, ValueError, "Received: quantize='i"),
+        (convnet, {"quantize": "int2"}, ValueError, "Received: quantize='i"),
         (convnet, {"quantize": "int8"}, ValueError, "samples=None"),
+        (
+            convnet,
+            {"quantize": "weight_only_int8", "sparse": True},
+            ValueError,
+            "Received: sparse=True",
+        ),
         (convnet, {"io_dtype": "int16"}, ValueError, "Received: io_dtype"),
         (convnet, {"batch_size": 0}, ValueError, "Received: batch_size=0"),
         (convnet, {"tolerance": -1.0}, ValueError, "Received: tolerance"),

@@ -1,0 +1,67 @@
+import pathlib
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from keras_eff import child_process
+from keras_eff.export.conversion import as_function
+from keras_eff.export.conversion import quiet
+
+_SCRIPT = pathlib.Path(__file__).with_name("calibrated_conversion_script.py")
+
+
+def convert_calibrated(
+    model,
+    batch_size: int,
+    io_dtype: str,
+    samples: list[np.ndarray],
+    timeout_s: float = 3600.0,
+) -> bytes:
+    """The .tflite file of int16 activations and int8 weights of a model.
+
+    The converter itself finds the ranges from samples. On some models, such as
+    recurrent layers that are not unrolled, that crashes its process: it runs
+    in a child, which takes five seconds to import TensorFlow.
+
+    Args:
+        model: Functional `keras.Model`.
+        batch_size: Integer, the batch dimension of the file.
+        io_dtype: "int16" or "float32", type of the inputs and outputs.
+        samples: One array for each input of the model, in their order;
+            samples along the first axis.
+        timeout_s: Positive number, the time that the child may take, in
+            seconds.
+
+    Raises:
+        RuntimeError: If the converter crashes, fails, or takes too long, with
+            the end of what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="keras_eff_") as name:
+        folder = pathlib.Path(name)
+        payload = {
+            "model": str(folder / "model"),
+            "samples": str(folder / "samples.npz"),
+            "file": str(folder / "model.tflite"),
+            "io_dtype": io_dtype,
+        }
+        np.savez(payload["samples"], *samples)
+        with quiet():
+            _save(model, batch_size, payload["model"])
+        try:
+            child_process.run(_SCRIPT, payload, timeout_s)
+        except Exception as error:
+            raise RuntimeError(
+                "TensorFlow's converter failed to write 16-bit integers for "
+                f"model {model.name!r}. Known to make it fail: loops (give "
+                "recurrent layers `unroll=True`) and embeddings. Received:\n"
+                f"{error}"
+            ) from error
+        return (folder / "model.tflite").read_bytes()
+
+
+def _save(model, batch_size, path):
+    module = tf.Module()
+    module.variables_of_model = [variable.value for variable in model.variables]
+    module.run = as_function(model, batch_size)
+    tf.saved_model.save(module, path)

@@ -1,0 +1,63 @@
+from keras_eff.export.formats import FORMATS
+from keras_eff.export.weight_rounding import round_weights
+from keras_eff.layers import FakeQuant
+from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers.sublayers import layers_of
+from keras_eff.transforms.calibrate import calibrate
+from keras_eff.transforms.quantize import quantize
+
+# Elements: below, a scale per channel and an operator outweigh what is saved.
+SMALLEST_WEIGHT = 256
+
+
+def prepare(model, name: str, samples, method: str):
+    """The Keras model that a file is to compute, number for number.
+
+    The model itself, or a clone of it that rounds, for a format to which a
+    float model is quantized here.
+
+    Args:
+        model: Built `keras.Sequential` or Functional model.
+        name: Name of the format.
+        samples: List of arrays, one for each input, or None.
+        method: See `keras_eff.calibrate`.
+
+    Raises:
+        ValueError: If the model's rounding is not that of a file.
+    """
+    layers = layers_of(model, FakeQuant)
+    if layers:
+        _check_aware(model, layers, name)
+        return model
+    chosen = FORMATS[name]
+    if chosen.is_weight_only:
+        return round_weights(model, chosen.rounded_bits, SMALLEST_WEIGHT)
+    if chosen.rounded_bits is None:
+        return model
+    return calibrate(quantize(model, chosen.rounded_bits), samples, method)
+
+
+def weight_bits(model) -> list[int]:
+    """The widths of the weights that a model rounds, in ascending order."""
+    return sorted({x.num_bits for x in layers_of(model, WeightFakeQuant)})
+
+
+def _check_aware(model, layers, name):
+    unseen = [layer.name for layer in layers if not layer.calibrated]
+    if unseen:
+        raise ValueError(
+            "Every `FakeQuant` must have seen data: train the model, or call "
+            f"`keras_eff.calibrate`. Received: no range in {unseen}"
+        )
+    widths = {layer.num_bits for layer in layers}
+    if widths - {8}:
+        raise ValueError(
+            "Files are written for activations of 8 bits. Received: "
+            f"`FakeQuant` layers with num_bits={sorted(widths)}"
+        )
+    if name == "int4" and not any(n <= 4 for n in weight_bits(model)):
+        raise ValueError(
+            "A file of 4 bits needs a model with weights of 4 bits or fewer: "
+            "call `keras_eff.quantize` with `num_bits=4`, for all layers or "
+            f"some. Received: weights of {weight_bits(model)} bits"
+        )
