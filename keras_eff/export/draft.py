@@ -23,6 +23,11 @@ def check_path(path: str | os.PathLike) -> pathlib.Path:
         raise IsADirectoryError(
             f"Argument `path` must name a file. Received: path={str(path)!r}"
         )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            "Argument `path` must name a file in a directory that exists. "
+            f"Received: path={str(path)!r}"
+        )
     with _temporary(path).open("wb"):
         _temporary(path).unlink()
     return path

@@ -38,7 +38,7 @@ def test_directory_is_refused(tmp_path):
 
 
 def test_missing_directory_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="directory that exists"):
         check_path(tmp_path / "missing" / "m.tflite")
 
 

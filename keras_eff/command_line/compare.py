@@ -1,0 +1,191 @@
+"""keras-eff compare: whether a file computes what another one computes."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+from absl import flags as absl_flags
+
+import keras_eff
+from keras_eff.command_line.command import Command
+from keras_eff.command_line.command import reading
+from keras_eff.command_line.keras_model import load_model
+from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line.samples import arrange
+from keras_eff.command_line.samples import load_samples
+from keras_eff.command_line.table import Column
+from keras_eff.command_line.table import format_json
+from keras_eff.command_line.table import format_table
+
+_RANDOM_SAMPLES = 16
+_BATCH = 32
+_KERNELS = ("delegate", "builtin")
+_COLUMNS = (
+    Column("kernels", "kernels"),
+    Column("max difference", "max_abs_error", ",.4g"),
+    Column("mean, share of max", "mean_share", ",.4g"),
+    Column("mean, LSB", "mean_lsb", ",.4g"),
+    Column("top-1 agreement", "agreement", ".4f"),
+)
+
+
+def _define_flags(flags):
+    absl_flags.DEFINE_string(
+        "samples",
+        None,
+        "A .npy file; for several inputs a .npz file with an array for each, "
+        "by name or in order. Random samples by default if A is a .keras "
+        "file; two .tflite files need it.",
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_float(
+        "tolerance",
+        None,
+        "Mean difference, as a share of the largest output of A, above which "
+        "the exit code is 1.",
+        0.0,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_boolean(
+        "json", False, "Print a JSON object.", flag_values=flags
+    )
+
+
+def _run(flags, operands):
+    first, second = operands
+    samples = load_samples(flags.samples)
+    names = _input_names(second)
+    is_model = pathlib.Path(first).suffix == ".keras"
+    reference = (_from_model if is_model else _from_file)(first, samples)
+    rows = _compare(reference, second, names)
+    limit = flags.tolerance
+    result = {
+        "a": first,
+        "b": second,
+        "num_samples": len(reference.samples[0]),
+        "kernels": rows,
+        "tolerance": limit,
+        # Written so that NaN fails.
+        "passed": all(
+            limit is None or row["mean_share"] <= limit for row in rows
+        ),
+    }
+    print(format_json(result) if flags.json else _text(result))
+    return 0 if result["passed"] else 1
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reference:
+    """What A takes, by name and in order, and what it returns.
+
+    Args:
+        names: The names of its inputs.
+        samples: One array for each of them.
+        outputs: {set of kernels: one array for each output}.
+    """
+
+    names: list[str]
+    samples: list[np.ndarray]
+    outputs: dict[str, list[np.ndarray]]
+
+
+def _from_file(path, samples):
+    names = _input_names(path)
+    if samples is None:
+        raise ValueError(
+            "compare: --samples=FILE is needed where A is a .tflite file"
+        )
+    samples = arrange(samples, names)
+    with reading(path):
+        execution = keras_eff.export.execute(path, samples)
+    outputs = {kernels: getattr(execution, kernels) for kernels in _KERNELS}
+    return _Reference(names, samples, outputs)
+
+
+def _from_model(path, samples):
+    with quiet_tensorflow():
+        model = load_model(path)
+        # Here, as two files are compared without Keras.
+        from keras_eff.export.comparison import keras_outputs
+        from keras_eff.transforms import graph
+        from keras_eff.transforms.samples import batches
+        from keras_eff.transforms.samples import check_samples
+        from keras_eff.transforms.samples import random_samples
+
+        graph.check_graph(model, "keras-eff compare")
+        if samples is None:
+            samples = random_samples(model, _RANDOM_SAMPLES)
+        samples = check_samples(model, samples)
+        outputs = keras_outputs(model, batches(model, samples, _BATCH))
+        names = [str(name) for name in graph.input_names(model)]
+    return _Reference(names, samples, dict.fromkeys(_KERNELS, outputs))
+
+
+def _compare(reference, path, names):
+    """Returns a row for each set of kernels of the file at `path`."""
+    from keras_eff.export.comparison import compare
+
+    by_name = dict(zip(reference.names, reference.samples, strict=True))
+    samples = reference.samples
+    # Inputs may have no names: they are then all alike.
+    if set(names) == set(by_name) and len(by_name) == len(names):
+        samples = [by_name[name] for name in names]
+    with reading(path):
+        execution = keras_eff.export.execute(path, samples)
+    rows = []
+    for kernels, outputs in reference.outputs.items():
+        found = getattr(execution, kernels)
+        _check_count(outputs, found)
+        alone = dataclasses.replace(execution, delegate=found, builtin=found)
+        row = dataclasses.asdict(compare(outputs, alone))
+        rows.append({"kernels": kernels, **row})
+    return rows
+
+
+def _input_names(path):
+    with reading(path):
+        inputs = keras_eff.export.inspect(path).inputs
+    return [tensor.name for tensor in inputs]
+
+
+def _check_count(outputs, found):
+    if len(outputs) != len(found):
+        raise ValueError(
+            "compare: A and B must have as many outputs. Received: "
+            f"{len(outputs)} and {len(found)}"
+        )
+
+
+def _text(result):
+    lines = [
+        f"A       {result['a']}",
+        f"B       {result['b']}",
+        f"samples {result['num_samples']:,}",
+        "",
+        format_table(_COLUMNS, result["kernels"]),
+    ]
+    if result["tolerance"] is not None:
+        verdict = "passed" if result["passed"] else "FAILED"
+        lines += ["", f"tolerance {result['tolerance']:g}: {verdict}"]
+    return "\n".join(lines)
+
+
+COMMAND = Command(
+    name="compare",
+    operands=("A", "B.tflite"),
+    summary="Compare what a file computes with a model or another file.",
+    details=(
+        "A is a .keras model or a .tflite file. Both are run on the samples; B "
+        "under the default delegate and under the builtin kernels, and A too "
+        "if it is a file. The mean difference is given as a share of the "
+        "largest output of A, and in steps of the integers of B's output "
+        "(LSB). With --tolerance the exit code is 1 if it is larger."
+    ),
+    examples=(
+        "keras-eff compare model.keras model.tflite --samples=x.npy",
+        "keras-eff compare float.tflite int8.tflite --samples=x.npy "
+        "--tolerance=0.03",
+    ),
+    define_flags=_define_flags,
+    run=_run,
+)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+import keras_eff
+
+
+@pytest.fixture
+def passed(monkeypatch):
+    """The options that to_tflite gets."""
+    found = {}
+
+    def to_tflite(model, path, **options):
+        found.update(options)
+
+    monkeypatch.setattr(keras_eff.export, "to_tflite", to_tflite)
+    return found
+
+
+def test_it_writes_the_file_and_prints_the_report(run, here, tmp_path):
+    line = ("model.keras", tmp_path / "m.tflite", "--quantize=int8")
+    code, out, err = run("convert", *line, "--samples=x.npy")
+    assert (code, err) == (0, "")
+    size = (tmp_path / "m.tflite").stat().st_size
+    assert out.startswith(f"{tmp_path / 'm.tflite'}: {size:,} bytes (")
+    report = keras_eff.export.inspect(tmp_path / "m.tflite")
+    assert report.float_tensors == ()
+
+
+def test_only_options_of_the_user_are_passed_on(run, here, passed):
+    run("convert", "model.keras", "m.tflite")
+    assert passed == {"samples": None}
+
+
+def test_all_options_are_passed_on(run, here, passed):
+    line = "--quantize=int4 --method=mse --io_dtype=uint8 --batch_size=2"
+    more = "--keep_names --sparse --tolerance=0.5"
+    run("convert", "model.keras", "m.tflite", *line.split(), *more.split())
+    assert passed == {
+        "samples": None,
+        "quantize": "int4",
+        "method": "mse",
+        "io_dtype": "uint8",
+        "batch_size": 2,
+        "keep_names": True,
+        "sparse": True,
+        "tolerance": 0.5,
+    }
+
+
+@pytest.mark.parametrize("save", ["by_name", "in_order"])
+def test_several_inputs_come_from_one_file(
+    run, here, two_inputs, tmp_path, save
+):
+    if save == "by_name":
+        np.savez(tmp_path / "x.npz", **dict(reversed(two_inputs.items())))
+    else:
+        np.savez(tmp_path / "x.npz", *two_inputs.values())
+    line = ("two.keras", tmp_path / "m.tflite", "--quantize=dynamic")
+    code, _, err = run("convert", *line, f"--samples={tmp_path / 'x.npz'}")
+    assert (code, err) == (0, "")
+
+
+def test_a_file_that_differs_too_much_fails(run, here, tmp_path):
+    line = ("model.keras", tmp_path / "m.tflite", "--quantize=float16")
+    code, out, err = run(
+        "convert", *line, "--samples=x.npy", "--tolerance=1e-9"
+    )
+    assert (code, out) == (1, "")
+    assert "does not compute what model" in err and err.count("\n") == 1
+    assert not (tmp_path / "m.tflite").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("absent.keras m.tflite", "there is no file absent.keras"),
+        ("float.tflite m.tflite", "Keras cannot load float.tflite"),
+        ("model.keras m.tflite --samples=no.npy", "there is no file no.npy"),
+        ("model.keras m.tflite --quantize=int3", "--quantize=int3"),
+        ("model.keras m.tflite --method=max", "--method=max"),
+        ("model.keras m.tflite --io_dtype=int3", "--io_dtype=int3"),
+        ("model.keras m.tflite --batch_size=0", "--batch_size=0"),
+        ("model.keras m.tflite --tolerance=-1", "--tolerance=-1"),
+        ("model.keras m.tflite --quantize=int8", "needs `samples`"),
+        ("model.keras", "it takes MODEL.keras OUT.tflite"),
+    ],
+    ids=lambda text: text.split()[-1],
+)
+def test_wrong_arguments_are_errors(run, here, line, message):
+    code, out, err = run("convert", *line.split())
+    assert (code, out) == (2, "")
+    assert err.startswith("keras-eff: error: ") and message in err
+    assert err.count("\n") == 1
+
+
+def test_nothing_of_tensorflow_reaches_the_terminal(start, here, tmp_path):
+    line = ("convert", "model.keras", tmp_path / "m.tflite")
+    finished = start("-m", "keras_eff", *line)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout.startswith(str(tmp_path / "m.tflite"))
