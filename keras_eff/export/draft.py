@@ -4,8 +4,12 @@ import pathlib
 from collections.abc import Iterator
 
 
-def check_path(path: str | os.PathLike) -> pathlib.Path:
+def check_path(path: str | os.PathLike, name: str = "path") -> pathlib.Path:
     """The path of a file that can be written, checked before the work.
+
+    Args:
+        path: What the user gave.
+        name: Name of the argument, for errors.
 
     Raises:
         TypeError: If it is not a path.
@@ -15,18 +19,18 @@ def check_path(path: str | os.PathLike) -> pathlib.Path:
     if not isinstance(path, (str, os.PathLike)):
         kind = type(path)
         raise TypeError(
-            "Argument `path` must be a string or a path. Received: "
+            f"Argument `{name}` must be a string or a path. Received: "
             f"{kind.__module__}.{kind.__name__}"
         )
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(
-            f"Argument `path` must name a file. Received: path={str(path)!r}"
+            f"Argument `{name}` must name a file. Received: {name}={str(path)!r}"
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            "Argument `path` must name a file in a directory that exists. "
-            f"Received: path={str(path)!r}"
+            f"Argument `{name}` must name a file in a directory that exists. "
+            f"Received: {name}={str(path)!r}"
         )
     with _temporary(path).open("wb"):
         _temporary(path).unlink()

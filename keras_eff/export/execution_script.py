@@ -45,20 +45,20 @@ def _run(interpreter, samples):
             f"input of the file. Received: {len(samples)} arrays"
         )
     count = len(samples[0])
-    batch = _batch_size(details)
+    batch = batch_size(details)
     chunks = []
     for start in range(0, count, batch):
         rows = np.arange(start, start + batch).clip(max=count - 1)
-        chunks.append(_invoke(interpreter, [s[rows] for s in samples]))
+        chunks.append(invoke(interpreter, [s[rows] for s in samples]))
     return [_join(parts, batch, count) for parts in zip(*chunks, strict=True)]
 
 
-def _batch_size(details):
+def batch_size(details):
     ranked = [detail for detail in details if len(detail["shape"])]
     return int(ranked[0]["shape"][0]) if ranked else 1
 
 
-def _invoke(interpreter, chunk):
+def invoke(interpreter, chunk):
     details = interpreter.get_input_details()
     feeds = [
         (_shaped(array, detail), detail)
@@ -73,7 +73,7 @@ def _invoke(interpreter, chunk):
         interpreter.set_tensor(detail["index"], _encode(array, detail))
     interpreter.invoke()
     return [
-        _decode(interpreter.get_tensor(detail["index"]), detail)
+        decode(interpreter.get_tensor(detail["index"]), detail)
         for detail in interpreter.get_output_details()
     ]
 
@@ -113,7 +113,7 @@ def _encode(array, detail):
     return encoded
 
 
-def _decode(array, detail):
+def decode(array, detail):
     scale = _scale(detail)
     if scale is not None:
         zero_point = detail["quantization"][1]

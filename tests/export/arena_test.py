@@ -1,4 +1,6 @@
 import importlib.util
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -88,7 +90,7 @@ def test_a_missing_package_is_named(save, monkeypatch):
         {"timeout_s": 0},
         {"timeout_s": True},
     ],
-    ids=str,
+    ids=["small", "float", "boolean", "zero_time", "boolean_time"],
 )
 def test_an_argument_out_of_range_is_refused(save, options):
     (name,) = options
@@ -103,3 +105,14 @@ def test_a_damaged_or_missing_file_is_refused(converted, tmp_path):
         arena_size(path)
     with pytest.raises(FileNotFoundError, match="Received: path="):
         arena_size(tmp_path / "missing.tflite")
+
+
+def test_what_reads_files_needs_neither_keras_nor_tensorflow():
+    code = (
+        "import sys\n"
+        "from keras_eff.export import arena, file_tensors, to_c_array\n"
+        "from keras_eff.export import arena_script, tensors_script\n"
+        "found = {'keras', 'tensorflow', 'tflite_micro'} & set(sys.modules)\n"
+        "sys.exit(bool(found))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

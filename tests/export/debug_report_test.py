@@ -21,9 +21,11 @@ def test_the_worst_have_the_largest_drop_then_the_least_ratio():
 def test_it_prints_the_worst_first():
     text = str(report_of((30.0, 0.0), (5.0, 25.0))).splitlines()
     assert text[0].startswith("m.tflite: 2 tensors against Keras, 16 samples")
-    assert text[2].split() == (
-        "layer1 CONV_2D 1 5.0 25.0 0.50 3 0.1".split()
-    )
+    assert text[2].split() == [
+        "layer1",
+        "CONV_2D",
+        *("1", "5.0", "25.0", "0.50", "3", "0.1"),
+    ]
     assert text[-1] == "  2 tensors belong to no layer"
 
 

@@ -191,6 +191,24 @@ def test_steps_inside_a_layer_belong_to_none(tmp_path):
     assert report.num_unmatched == 1
 
 
+def test_steps_of_a_rewritten_activation_belong_to_none(tmp_path):
+    layers = [
+        keras.Input((8, 8, 3)),
+        keras.layers.Conv2D(4, 3, name="conv"),
+        keras.layers.BatchNormalization(name="norm"),
+        keras.layers.Activation("hard_silu", name="swish"),
+        keras.layers.Conv2D(4, 1, name="last"),
+    ]
+    model = keras.Sequential(layers)
+    samples = samples_of(model)
+    path = tmp_path / "model.tflite"
+    keras_eff.export.to_tflite(model, path, "int8", samples)
+    report = debug(model, path, samples)
+    assert report.num_unmatched > 0
+    assert {"swish", "last"} <= {row.layer for row in report.rows}
+    assert min(row.sqnr_db for row in report.rows) > 20
+
+
 def test_the_plot_is_a_png(export, tmp_path):
     pytest.importorskip("matplotlib")
     model, path, samples = export("int8")
