@@ -15,13 +15,15 @@ import keras
 import numpy as np
 from absl import app
 from absl import flags
+from accuracy import accuracy
 from data import mnist5k
 from nets import NETS
 from nets import train
-from post_training import accuracy
 
 import keras_eff
 
+flags.DEFINE_integer("epochs", 12, "Epochs of float training.")
+flags.DEFINE_list("seeds", "0,1,2", "Seeds.")
 flags.DEFINE_integer("aware_epochs", 6, "Epochs of aware training.")
 flags.DEFINE_list("bits", "8,4,3,2", "Widths of the weights.")
 flags.DEFINE_list("nets", "plain,separable", "Networks, see nets.py.")

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from absl import app
 from absl import flags
+from accuracy import accuracy
 from converter import post_training_int8
 from data import mnist5k
 from nets import NETS
@@ -26,11 +27,6 @@ flags.DEFINE_integer("epochs", 12, "Epochs of float training.")
 flags.DEFINE_list("seeds", "0,1,2", "Seeds.")
 
 _METHODS = ("minmax", "percentile", "mse")
-
-
-def accuracy(path, images, labels):
-    (outputs,) = keras_eff.export.execute(path, [images]).delegate
-    return np.mean(outputs.argmax(-1) == labels)
 
 
 def accuracies(build, seed, folder):
