@@ -25,7 +25,8 @@ def check_path(path: str | os.PathLike, name: str = "path") -> pathlib.Path:
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(
-            f"Argument `{name}` must name a file. Received: {name}={str(path)!r}"
+            f"Argument `{name}` must name a file. "
+            f"Received: {name}={str(path)!r}"
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
