@@ -67,7 +67,8 @@ def assign(layer, values) -> None:
             f"{len(values)}"
         )
     for variable, value in zip(layer.variables, values, strict=True):
-        variable.assign(value)
+        # On JAX, a model that runs may give up its buffers: share none.
+        variable.assign(keras.ops.copy(value))
 
 
 def with_weight_fake_quant(layer, num_bits: int):
