@@ -35,8 +35,9 @@ def files(folder):
     model = keras.Sequential(
         [
             keras.Input((12, 12, 1)),
-            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.Conv2D(32, 3, activation="relu"),
             keras.layers.DepthwiseConv2D(3),
+            keras.layers.Conv2D(64, 3, strides=2),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(10, activation="softmax"),
         ]

@@ -77,6 +77,8 @@ def plot(rows, path):
             ha="center",
         )
     axes.set(xlabel="file, kB", ylabel="accuracy")
+    axes.margins(y=0.1)
+    axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=150)
 

@@ -79,7 +79,7 @@ def to_tflite(
     nothing but weights is rounded: they are smaller, and take the memory of
     floats. Of int4, the default delegate takes dense layers with int8
     activations and an even number of inputs, twice as fast as int8; all other
-    int4, and int16, run in the builtin kernels, 2 to 40 times slower.
+    int4, and int16, run in the builtin kernels, 2 to 60 times slower.
 
     Args:
         model: Built `keras.Sequential` or Functional model.
