@@ -1,4 +1,5 @@
 from keras_eff.callbacks.distillation_teacher import DistillationTeacher
+from keras_eff.callbacks.median_stopping import MedianStopping
 from keras_eff.callbacks.pruning_scheduler import PruningScheduler
 
-__all__ = ["DistillationTeacher", "PruningScheduler"]
+__all__ = ["DistillationTeacher", "MedianStopping", "PruningScheduler"]
