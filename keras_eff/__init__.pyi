@@ -5,6 +5,7 @@ from . import latency as latency
 from . import layers as layers
 from . import schedules as schedules
 from . import text as text
+from . import tuning as tuning
 from .transforms import calibrate as calibrate
 from .transforms import coverage as coverage
 from .transforms import prune as prune
