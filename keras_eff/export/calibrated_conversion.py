@@ -9,6 +9,7 @@ from keras_eff.export.conversion import as_function
 from keras_eff.export.conversion import quiet
 
 _SCRIPT = pathlib.Path(__file__).with_name("calibrated_conversion_script.py")
+_TIMEOUT_S = 3600.0
 
 
 def convert_calibrated(
@@ -16,7 +17,6 @@ def convert_calibrated(
     batch_size: int,
     io_dtype: str,
     samples: list[np.ndarray],
-    timeout_s: float = 3600.0,
 ) -> bytes:
     """The .tflite file of int16 activations and int8 weights of a model.
 
@@ -30,8 +30,6 @@ def convert_calibrated(
         io_dtype: "int16" or "float32", type of the inputs and outputs.
         samples: One array for each input of the model, in their order;
             samples along the first axis.
-        timeout_s: Positive number, the time that the child may take, in
-            seconds.
 
     Raises:
         RuntimeError: If the converter crashes, fails, or takes too long, with
@@ -49,7 +47,7 @@ def convert_calibrated(
         with quiet():
             _save(model, batch_size, payload["model"])
         try:
-            child_process.run(_SCRIPT, payload, timeout_s)
+            child_process.run(_SCRIPT, payload, _TIMEOUT_S)
         except Exception as error:
             raise RuntimeError(
                 "TensorFlow's converter failed to write 16-bit integers for "
