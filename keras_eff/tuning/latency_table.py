@@ -181,6 +181,11 @@ class LatencyTable:
             if fields.pop("version") != _VERSION:
                 raise ValueError("another version")
             return cls(**fields)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                "Argument `path` must name a file that exists. "
+                f"Received: path={path}"
+            ) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
                 "Argument `path` must name a file written by "

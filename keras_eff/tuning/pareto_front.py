@@ -178,8 +178,8 @@ def _check_known(names, rows):
     unknown = [name for name in names if name not in known]
     if unknown and rows:
         raise ValueError(
-            "Arguments `maximize` and `minimize` must name figures of the "
-            f"rows, which have {known}. Received: {unknown}"
+            f"The objectives must be figures of the rows, which have {known}. "
+            f"Received: {unknown}"
         )
 
 

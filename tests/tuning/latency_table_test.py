@@ -115,7 +115,7 @@ def test_a_file_of_something_else_is_an_error(tmp_path, text):
 
 
 def test_a_missing_file_is_an_error():
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="Received: path="):
         LatencyTable.load("absent.json")
 
 
