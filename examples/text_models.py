@@ -32,9 +32,11 @@ class TextModel:
 
 
 _with_batch = functools.partial(proformer.build, normalization="batch")
+_stacked = functools.partial(pqrnn.build, num_layers=2)
 MODELS = {
     "prado": TextModel(prado.build, "words", True),
-    "pqrnn": TextModel(pqrnn.build, "words", True),
+    "pqrnn": TextModel(pqrnn.build, "characters", True),
+    "pqrnn_stacked": TextModel(_stacked, "characters", True),
     "proformer": TextModel(proformer.build, "words", True),
     "proformer_batch": TextModel(_with_batch, "words", True),
     "sgnn": TextModel(sgnn.build, "characters", True),
@@ -52,7 +54,7 @@ def front_ends(
 ) -> dict[str, Callable]:
     """What turns texts into arrays: "words", "characters" and "ids".
 
-    SGNN's "characters" are cut at `4 * max_words`; the "ids" are of the words
+    The "characters" are cut at `4 * max_words`; the "ids" are of the words
     of the training texts.
     """
     words = keras_eff.text.Words(max_words, max_characters)
