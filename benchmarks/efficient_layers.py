@@ -4,7 +4,8 @@ One layer a file, batch 1, one thread; medians over rounds in which the files
 of a size take turns. The baselines of `QRNN` are Keras's LSTM, which is
 exported as a loop, and, where tf_keras is installed, the LSTM operator that
 TensorFlow's converter makes of its LSTM. `LocalProjectedAttention` returns a
-sequence 4 times shorter than `MultiHeadAttention` does.
+sequence 4 times shorter than `MultiHeadAttention` does. Parts "alone" are what
+no way of writing a layer does without: it cannot be faster.
 """
 
 import importlib.util
@@ -23,6 +24,9 @@ from absl import app
 from absl import flags
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
+from parts_alone import attention_products
+from parts_alone import depthwise
+from parts_alone import pointwise
 
 import keras_eff
 
@@ -178,6 +182,9 @@ def attention_files(positions, folder):
     models = {
         "MultiHeadAttention": functional(theirs, shape, calls_with=2),
         "LocalProjectedAttention": functional(ours, shape),
+        "its dense layers alone": functional(
+            lambda x: attention_products(x, FEATURES), shape
+        ),
     }
     yield from of_both_kinds(models, shape, folder)
 
@@ -194,6 +201,10 @@ def convolution_files(size, folder):
     models = {
         "Conv2D": keras.Sequential(steps),
         "DepthwiseSeparable": functional(ours, shape),
+        "its depthwise half alone": functional(depthwise, shape),
+        "its pointwise half alone": functional(
+            lambda x: pointwise(x, 64), shape
+        ),
     }
     yield from of_both_kinds(models, shape, folder)
 

@@ -27,9 +27,7 @@ def build(
     Each layer reads what all before it have made, and so does the classifier.
     """
     inputs = keras.Input(characters.shape, dtype="int32")
-    projection = keras_eff.layers.ProjectionLayer(
-        _FEATURES, mask_padding=False
-    )
+    projection = keras_eff.layers.ProjectionLayer(_FEATURES, mask_padding=False)
     embedded = keras.layers.Dense(_UNITS, use_bias=False)(projection(inputs))
     embedded = keras.layers.BatchNormalization()(embedded)
     values = keras.layers.ReLU()(embedded)
