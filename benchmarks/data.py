@@ -1,6 +1,14 @@
 """The data sets of the benchmarks, split once and for all."""
 
+import pathlib
+import sys
+
 import numpy as np
+
+# The examples import each other as top-level modules, as the benchmarks do.
+EXAMPLES = str(pathlib.Path(__file__).parents[1] / "examples")
+_TERMS = 2000
+_LINES = 3000
 
 
 def mnist5k():
@@ -11,8 +19,40 @@ def mnist5k():
     order = np.random.default_rng(0).permutation(len(labels))
     images = images[order].reshape(-1, 28, 28, 1).astype("float32") / 255.0
     labels = labels[order].astype("int32")
-    parts = (slice(0, 3500), slice(3500, 4000), slice(4000, 5000))
-    return [(images[part], labels[part]) for part in parts]
+    return _split(images, labels, 3500, 500)
+
+
+def digits():
+    """scikit-learn's 1,797 digits, 64 values in [0, 1]: 1,257 / 180 / 360."""
+    import sklearn.datasets
+
+    images, labels = sklearn.datasets.load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))
+    images = (images[order] / 16.0).astype("float32")
+    return _split(images, labels[order].astype("int32"), 1257, 180)
+
+
+def languages():
+    """Lines of 28 languages as bags of 2,000 words: 3,000 / 1,336 / 2,677."""
+    import keras
+
+    if EXAMPLES not in sys.path:
+        sys.path.append(EXAMPLES)
+    import text_data
+
+    texts = text_data.load_texts(train_size=_LINES)
+    bag = keras.layers.TextVectorization(_TERMS, output_mode="multi_hot")
+    bag.adapt(texts.train[0].tolist())
+    return [
+        (np.asarray(bag(lines.tolist()), "float32"), labels.astype("int32"))
+        for lines, labels in texts.splits.values()
+    ]
+
+
+def _split(inputs, labels, num_train, num_validation):
+    ends = [num_train, num_train + num_validation]
+    parts = zip(np.split(inputs, ends), np.split(labels, ends), strict=True)
+    return list(parts)
 
 
 def cifar10(num_train, num_test, size):

@@ -42,21 +42,23 @@ def events(folder):
     return [tuple(line.split()) for line in lines]
 
 
-def start(folder):
+def start(folder, script=_SCRIPT, *arguments):
     argv = [sys.executable, "-m", "keras_eff.tuning.launch"]
     argv += [
         f"--workers={FLAGS.workers}",
         f"--project_dir={folder / 'project'}",
     ]
-    return subprocess.Popen([*argv, str(_SCRIPT), str(folder)])
+    arguments = arguments or [folder]
+    return subprocess.Popen([*argv, *map(str, (script, *arguments))])
 
 
-def wait_for_a_trial_of_the_last_worker(folder):
-    """Returns the process of the worker, in the middle of a trial."""
+def wait_for_a_trial_of_the_last_worker(folder, number=1):
+    """Returns the worker's process, in a trial, its so many'th or later."""
     name = f"tuner{FLAGS.workers - 1}"
     while True:
         own = [event for event in events(folder) if event[2] == name]
-        if own and own[-1][0] == "begin":
+        begun = sum(event[0] == "begin" for event in own)
+        if begun >= number and own[-1][0] == "begin":
             return int(own[-1][3])
         time.sleep(0.05)
 

@@ -1,17 +1,23 @@
-"""What the median rules save, on learning curves that are replayed.
+r"""What the median rules save, on learning curves that are replayed.
 
 Random configurations of a small network are trained in full once, on 1,000
-MNIST images, and their curves kept. Each seed replays them in a random order,
+MNIST images, scikit-learn's digits or lines of 28 languages, and their curves
+kept. Each seed replays them in a random order,
 one after another, under our rule, under Optuna's `MedianPruner`, asked itself,
 and under Ray's `MedianStoppingRule`, as its documentation describes it. A
 trial's score is its best epoch. Epochs saved, and the loss of the best score
 against training everything.
 
-    python median_stopping.py --record --rows=results/median_stopping.jsonl
-    python median_stopping.py --rows=results/median_stopping.jsonl
+    python median_stopping.py --record
+    python median_stopping.py --record --data=digits --trials=60 --epochs=30 \
+        --rows=results/median_stopping_digits.jsonl
+    python median_stopping.py --record --data=languages --epochs=15 \
+        --rows=results/median_stopping_languages.jsonl
+
+Without `--record`, curves that are there are replayed.
 """
 
-import json
+import functools
 import os
 import pathlib
 import statistics
@@ -22,12 +28,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from absl import app
 from absl import flags
+from rows import append
+from rows import read
 
 from keras_eff.callbacks import median_rule
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("rows", "results/median_stopping.jsonl", "Curves.")
-flags.DEFINE_bool("record", False, "Train first, and append the curves.")
+flags.DEFINE_enum(
+    "data", "mnist5k", ["mnist5k", "digits", "languages"], "What to learn."
+)
+flags.DEFINE_bool("record", False, "Train first what has no curve yet.")
 flags.DEFINE_integer("trials", 40, "Configurations to train.")
 flags.DEFINE_integer("epochs", 20, "Epochs of each training.")
 flags.DEFINE_integer("replays", 20, "Random orders.")
@@ -44,47 +55,60 @@ def configuration(seed):
     }
 
 
-def train(seed, data, epochs):
+def network(chosen, shape, num_classes):
+    """A dense network, compiled."""
     import keras
 
-    keras.utils.set_random_seed(seed)
-    chosen = configuration(seed)
+    pooling = [keras.layers.AveragePooling2D(2)] if len(shape) > 1 else []
     model = keras.Sequential(
         [
-            keras.Input((28, 28, 1)),
-            keras.layers.AveragePooling2D(2),
+            keras.Input(shape),
+            *pooling,
             keras.layers.Flatten(),
             keras.layers.Dense(chosen["units"], chosen["activation"]),
             keras.layers.Dropout(chosen["dropout"]),
-            keras.layers.Dense(10),
+            keras.layers.Dense(num_classes),
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = getattr(keras.optimizers, chosen["optimizer"])(chosen["rate"])
     model.compile(optimizer, loss, metrics=["accuracy"])
-    (images, labels), validation, _ = data
+    return model
+
+
+def load():
+    """Training and validation data."""
+    import data
+
+    training, validation, _ = getattr(data, FLAGS.data)()
+    if FLAGS.data == "mnist5k":
+        training = tuple(array[:1000] for array in training)
+    return training, validation
+
+
+def train(seed, training, validation):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    chosen = configuration(seed)
+    shape, num_classes = training[0].shape[1:], int(training[1].max()) + 1
+    model = network(chosen, shape, num_classes)
     history = model.fit(
-        images[:1000],
-        labels[:1000],
-        50,
-        epochs,
-        validation_data=validation,
-        verbose=0,
+        *training, 50, FLAGS.epochs, validation_data=validation, verbose=0
     )
     curve = [round(value, 4) for value in history.history["val_accuracy"]]
     return {"seed": seed, **chosen, "val_accuracy": curve}
 
 
 def record(path):
-    from data import mnist5k
-
-    data = mnist5k()
-    for seed in range(FLAGS.trials):
+    """Trains the configurations whose curves are not in the file."""
+    known = {row["seed"] for row in read(path)}
+    training, validation = load()
+    for seed in set(range(FLAGS.trials)) - known:
         begin = time.perf_counter()
-        row = train(seed, data, FLAGS.epochs)
+        row = train(seed, training, validation)
         row["seconds"] = round(time.perf_counter() - begin, 1)
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append(path, row)
 
 
 def replayed(curves, stops_after):
@@ -155,9 +179,12 @@ def optuna_lengths(curves):
 
 
 RULES = {
-    "ours, defaults": lambda curves: replayed(curves, ours()),
-    "ours, warmup_epochs=2": lambda curves: replayed(curves, ours(2)),
-    "ours, warmup_epochs=0": lambda curves: replayed(curves, ours(0)),
+    f"`warmup_epochs={warmup}, min_trials={trials}`": functools.partial(
+        replayed, stops_after=ours(warmup, trials)
+    )
+    for warmup in (3, 2, 1, 0)
+    for trials in (5, 3)
+} | {
     "Optuna MedianPruner, defaults": optuna_lengths,
     "Ray, grace_period=1": lambda curves: replayed(curves, ray()),
 }
@@ -166,7 +193,11 @@ RULES = {
 def report(curves, replays):
     total = sum(map(len, curves))
     best = max(map(max, curves))
-    print("rule | epochs saved: mean, min, max | best lost: mean, max | kept")
+    columns = (
+        *("rule", "epochs saved, mean (least to most)"),
+        *("best score lost, mean (most)", "kept"),
+    )
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name, rule in RULES.items():
         saved, lost = [], []
         for seed in range(replays):
@@ -176,9 +207,9 @@ def report(curves, replays):
             lost.append(best - max(map(max, seen)))
         kept = sum(loss == 0 for loss in lost)
         print(
-            f"{name} | {np.mean(saved):.3f}, {min(saved):.3f}, "
-            f"{max(saved):.3f} | {np.mean(lost):.4f}, {max(lost):.4f} | "
-            f"{kept} of {replays}"
+            f"| {name} | {np.mean(saved):.3f} ({min(saved):.3f}-"
+            f"{max(saved):.3f}) | {np.mean(lost):.4f} ({max(lost):.4f}) | "
+            f"{kept} of {replays} |"
         )
 
 
@@ -186,8 +217,7 @@ def main(_):
     path = pathlib.Path(FLAGS.rows)
     if FLAGS.record:
         record(path)
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    report([row["val_accuracy"] for row in rows], FLAGS.replays)
+    report([row["val_accuracy"] for row in read(path)], FLAGS.replays)
 
 
 if __name__ == "__main__":
