@@ -27,8 +27,12 @@ MAY_IMPORT = {
     "registration": set(),
     "layers": {"ops", "schedules"},
     "distillation": set(),
-    "callbacks": {"layers", "schedules", "ops", "distillation", "transforms"},
+    "callbacks": {
+        *("layers", "schedules", "ops", "distillation", "transforms"),
+        "channels",
+    },
     "transforms": {"layers", "schedules", "ops"},
+    "channels": {"layers", "transforms", "export", "latency"},
     "export": {"layers", "transforms", "ops", "child_process", "command"},
     "latency": {"child_process", "command"},
     "text": set(),

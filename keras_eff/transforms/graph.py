@@ -116,6 +116,7 @@ def rebuild(
     rule: Callable[[Call], Any],
     on_input: Callable = lambda tensor: tensor,
     on_output: Callable = lambda tensor: tensor,
+    shapes: list | None = None,
 ) -> keras.Model:
     """A new model in which `rule` stands for each call of the old one.
 
@@ -130,9 +131,11 @@ def rebuild(
         on_input: Function from each input of the new model to the tensor
             that its readers get.
         on_output: Function from each output to the tensor that is returned.
+        shapes: Shapes of the new inputs; by default those of the old ones.
     """
     graph = _functional(model)
-    inputs = [_clone_input(x) for x in graph.inputs]
+    shapes = shapes or [x.shape for x in graph.inputs]
+    inputs = list(map(_clone_input, graph.inputs, shapes))
     outputs = replay(model, [on_input(x) for x in inputs], rule)
     outputs = keras.tree.map_structure(on_output, outputs)
     _give_unique_names(keras.tree.flatten(outputs))
@@ -255,10 +258,10 @@ def _is_of_keras(kind, method):
     return owner.__module__.startswith("keras.")
 
 
-def _clone_input(tensor):
+def _clone_input(tensor, shape):
     layer = producer(tensor)
     return keras.Input(
-        batch_shape=tensor.shape,
+        batch_shape=shape,
         dtype=tensor.dtype,
         sparse=tensor.sparse,
         ragged=tensor.ragged,

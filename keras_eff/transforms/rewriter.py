@@ -113,7 +113,7 @@ class Rewriter:
             return rebuild(operation, self.copy)
         return clone(operation)
 
-    def apply(self, key, make, weights, *args, **kwargs):
+    def apply(self, key, make, weights, /, *args, **kwargs):
         """Calls the layer known by `key`, made and given weights just once.
 
         `weights` are assigned in order; None leaves what `make` gave.

@@ -1,0 +1,121 @@
+"""The least sparsity that meets a budget."""
+
+import dataclasses
+import functools
+import math
+import numbers
+import pathlib
+import tempfile
+from collections.abc import Callable
+
+from keras_eff.channels.plan import ChannelPlan
+from keras_eff.transforms.progress import progress
+
+# Sparsities that differ by less seldom remove another channel.
+_TOLERANCE = 1 / 128
+_STEPS = 7
+_RUNS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What a model may cost at most.
+
+    Attributes:
+        name: String, the argument that gives the limit.
+        limit: Float, the most that it may cost.
+        cost_of: Function from a plan to what its model costs.
+    """
+
+    name: str
+    limit: float
+    cost_of: Callable[[ChannelPlan], float]
+
+
+def least_sparsity(
+    plan_for: Callable[[float], ChannelPlan],
+    budgets: list[Budget],
+    highest: float,
+    verbose="auto",
+) -> ChannelPlan:
+    """The plan of least sparsity that meets all budgets, by bisection.
+
+    Raises:
+        ValueError: If the highest sparsity does not meet them.
+    """
+    costs = {}
+
+    def meets(sparsity):
+        plan = plan_for(sparsity)
+        for budget in budgets:
+            costs[budget.name] = budget.cost_of(plan)
+            if costs[budget.name] > budget.limit:
+                return None
+        return plan
+
+    best = meets(0.0)
+    if best is not None:
+        return best
+    best = meets(highest)
+    if best is None:
+        raise ValueError(_unmet(budgets, costs, highest))
+    low, high = 0.0, highest
+    advance = progress(_STEPS, verbose)
+    while high - low > _TOLERANCE:
+        middle = (low + high) / 2
+        plan = meets(middle)
+        advance()
+        if plan is None:
+            low = middle
+        else:
+            best, high = plan, middle
+    return best
+
+
+def _unmet(budgets, costs, sparsity):
+    reached = "; ".join(
+        f"{budget.name}={budget.limit:g} with {costs[budget.name]:g} reached"
+        for budget in budgets
+        if budget.name in costs and costs[budget.name] > budget.limit
+    )
+    return (
+        "The budget cannot be met, whatever is removed: give it more, raise "
+        "`max_layer_sparsity`, or lower `min_channels` and `multiple_of`. "
+        f"Received: {reached} at a sparsity of {sparsity:g}"
+    )
+
+
+def budgets_of(max_parameters, max_macs, max_latency_ms, runner) -> list:
+    """The budgets of which a limit is given."""
+    limits = {
+        "max_parameters": (max_parameters, lambda plan: plan.num_parameters),
+        "max_macs": (max_macs, lambda plan: plan.num_macs),
+        "max_latency_ms": (
+            max_latency_ms,
+            functools.partial(_latency_ms, runner=runner),
+        ),
+    }
+    budgets = []
+    for name, (limit, cost_of) in limits.items():
+        if limit is None:
+            continue
+        is_number = isinstance(limit, numbers.Real) and math.isfinite(limit)
+        if not (is_number and limit > 0):
+            raise ValueError(
+                f"Argument `{name}` must be a number over 0. "
+                f"Received: {name}={limit!r}"
+            )
+        budgets.append(Budget(name, limit, cost_of))
+    return budgets
+
+
+def _latency_ms(plan, runner):
+    # Exporting takes a moment to import, and only this needs it.
+    from keras_eff.export.to_tflite import to_tflite
+    from keras_eff.latency.measure import measure
+
+    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
+        path = pathlib.Path(folder) / "smaller.tflite"
+        # The file is measured, not used.
+        to_tflite(plan.remove(), path, tolerance=math.inf)
+        return measure(path, 1, _RUNS, runner).median_ms

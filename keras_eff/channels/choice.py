@@ -1,0 +1,99 @@
+"""Which channels go, for a sparsity."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_eff.channels.groups import ChannelGroup
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What must be left of a group.
+
+    Attributes:
+        multiple_of: Positive integer, the number left is a multiple of it.
+        min_channels: Positive integer, at least so many are left.
+        max_layer_sparsity: Float in [0, 1), share of a group that may go of
+            what is chosen among all groups.
+    """
+
+    multiple_of: int = 1
+    min_channels: int = 1
+    max_layer_sparsity: float = 0.9
+
+    def count(self, group: ChannelGroup, share: float) -> int:
+        """How many go of a group for a share that is asked for."""
+        size = group.num_channels
+        # Not one less for an error of rounding.
+        removed = min(math.floor(share * size + 1e-6), len(group.roots))
+        left = max(size - removed, self.min_channels)
+        left = -(-left // self.multiple_of) * self.multiple_of
+        return max(size - left, 0)
+
+
+def by_layer(groups, scores, shares, limits: Limits) -> set:
+    """The least of each group, by the share that goes of it.
+
+    Args:
+        groups: List of `ChannelGroup`.
+        scores: List of arrays, what their channels are worth.
+        shares: List of floats in [0, 1).
+        limits: What must be left.
+    """
+    counts = map(limits.count, groups, shares)
+    return _least(groups, scores, counts)
+
+
+def globally(groups, scores, share: float, limits: Limits) -> set:
+    """The least of all groups together, as far as `limits` allow."""
+    scores = list(scores)
+    everything = np.concatenate([*scores, []])
+    total = sum(group.num_channels for group in groups)
+    wanted = min(math.floor(share * total + 1e-6), len(everything))
+    if not wanted:
+        return set()
+    owners = np.repeat(range(len(groups)), list(map(len, scores)))
+    least = owners[np.argsort(everything, kind="stable")[:wanted]]
+    shares = [
+        min(count / group.num_channels, limits.max_layer_sparsity)
+        for group, count in zip(
+            groups, np.bincount(least, minlength=len(groups)), strict=True
+        )
+    ]
+    return by_layer(groups, scores, shares, limits)
+
+
+def empty(groups, limits: Limits) -> set:
+    """The channels that no weights make."""
+    used = [
+        np.any([rows.any(1) for rows in group.weights], 0) for group in groups
+    ]
+    shares = [
+        (~of_group).sum() / group.num_channels
+        for of_group, group in zip(used, groups, strict=True)
+    ]
+    return by_layer(groups, used, shares, limits)
+
+
+def _least(groups, scores, counts):
+    removed = set()
+    for group, of_group, count in zip(groups, scores, counts, strict=True):
+        chosen = _least_of(group, of_group, count)
+        removed.update(group.roots[chosen].tolist())
+    return removed
+
+
+def _least_of(group, scores, count):
+    """Indices of the least channels, never all that one layer makes."""
+    sizes = [[len(x) for x in indices] for _, _, indices in group.places]
+    sizes = np.reshape(sizes, (len(sizes), len(scores)))
+    left = np.array([v.shape[axis] for v, axis, _ in group.places], int)
+    chosen = []
+    for index in np.argsort(scores, kind="stable"):
+        after = left - sizes[:, index]
+        if len(chosen) < count and (after > 0).all():
+            chosen.append(index)
+            left = after
+    return np.array(chosen, int)

@@ -1,0 +1,135 @@
+"""What is cut from a model, before it is."""
+
+import contextlib
+import dataclasses
+import functools
+import math
+
+import keras
+import numpy as np
+
+from keras_eff.channels.cut import Cutter
+from keras_eff.channels.cut import silence
+from keras_eff.channels.graph import ChannelGraph
+from keras_eff.channels.groups import ChannelGroup
+
+
+@dataclasses.dataclass(frozen=True)
+class ChannelPlan:
+    """The channels of a model that `keras_eff.remove_channels` removes.
+
+    Made by `keras_eff.plan_channels`. Printed, it is a table of the groups of
+    channels that can only go together: their layers, how many channels there
+    are, how many stay, and why some always do.
+
+    Attributes:
+        model: The model that was planned for.
+        groups: Tuple of `ChannelGroup`, in the order of the model.
+        graph: What ties the channels.
+        removed: Set of the channels that go.
+    """
+
+    model: keras.Model
+    groups: tuple[ChannelGroup, ...]
+    graph: ChannelGraph
+    removed: frozenset
+
+    def remove(self) -> keras.Model:
+        """Returns the smaller model, not compiled, with what is left."""
+        return Cutter(self.graph, set(self.removed)).rewrite(self.model)
+
+    @contextlib.contextmanager
+    def masked(self):
+        """Makes the channels that go zero in `model` itself, for a while.
+
+        The model computes then what the smaller one does.
+        """
+        changes = silence(self.graph, set(self.removed))
+        values = [keras.ops.convert_to_numpy(v) for v, _, _ in changes]
+        for (variable, gone, held), value in zip(changes, values, strict=True):
+            variable.assign(np.where(gone, held, value))
+        try:
+            yield self.model
+        finally:
+            for (variable, *_), value in zip(changes, values, strict=True):
+                variable.assign(value)
+
+    def num_kept(self, group: ChannelGroup) -> int:
+        """How many channels of a group stay."""
+        gone = sum(root in self.removed for root in group.roots)
+        return group.num_channels - gone
+
+    @functools.cached_property
+    def num_parameters(self) -> int:
+        """Weights of the smaller model."""
+        biases = map(self._cutter.new_bias, self._sites)
+        return sum(len(bias) for bias in biases if bias is not None) + sum(
+            self._size(site, variable)
+            for site in self._sites
+            for variable in site.operation.weights
+        )
+
+    @functools.cached_property
+    def num_macs(self) -> int:
+        """Products of a weight in one sample, of the smaller model.
+
+        Those of weights alone: not those of two activations, as in attention;
+        none of layers that are left whole because they are not known.
+        """
+        return sum(
+            count * self._size(site, kernel)
+            for site in self._sites
+            for kernel, count in site.uses.values()
+        )
+
+    @property
+    def _sites(self):
+        sites = self.graph.sites.values()
+        return [
+            s
+            for s in sites
+            if isinstance(s.operation, keras.layers.Layer)
+            and not isinstance(s.operation, keras.Model)
+        ]
+
+    def _size(self, site, variable):
+        return math.prod(self._cutter.shape(site, variable))
+
+    @functools.cached_property
+    def _cutter(self):
+        return Cutter(self.graph, set(self.removed))
+
+    def __str__(self):
+        rows = [("group", "channels", "kept", "stays because", "layers")]
+        rows += [
+            (
+                group.name,
+                str(group.num_channels),
+                str(self.num_kept(group)),
+                group.reason or "",
+                _shortened(group.layers),
+            )
+            for group in self.groups
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if index in (1, 2) else cell.ljust(width)
+                for index, (cell, width) in enumerate(
+                    zip(row, widths, strict=True)
+                )
+            ).rstrip()
+            for row in rows
+        ]
+        whole = dataclasses.replace(self, removed=frozenset())
+        total = (
+            f"parameters {self.num_parameters:,} of {whole.num_parameters:,}, "
+            f"MACs {self.num_macs:,} of {whole.num_macs:,}"
+        )
+        return "\n".join([*lines, total])
+
+
+def _shortened(names, most=3):
+    more = len(names) - most
+    listed = ", ".join(names[:most])
+    return f"{listed} and {more} more" if more > 0 else listed

@@ -1,0 +1,107 @@
+"""Plans for any sparsity, of what was looked at just once."""
+
+from collections.abc import Mapping
+
+from keras_eff.channels import choice
+from keras_eff.channels import saliency as saliencies
+from keras_eff.channels.graph import ChannelGraph
+from keras_eff.channels.groups import groups_of
+from keras_eff.channels.plan import ChannelPlan
+from keras_eff.transforms.selection import selector
+
+
+class Planner:
+    """Makes plans for a model.
+
+    Args:
+        model: Sequential or Functional model.
+        saliency: See `keras_eff.plan_channels`.
+        is_global: Boolean, whether groups are compared with each other.
+        limits: `choice.Limits`.
+        skip: See `keras_eff.plan_channels`.
+        dataset: See `keras_eff.plan_channels`.
+        graph: `ChannelGraph` of the model, if it is known.
+
+    Attributes:
+        groups: List of `ChannelGroup`, those of which something may go.
+    """
+
+    def __init__(
+        self, model, saliency, is_global, limits, skip, dataset, graph=None
+    ):
+        self._model = model
+        self._is_global = is_global
+        self._limits = limits
+        self._graph = graph or ChannelGraph(model)
+        self._all = tuple(groups_of(self._graph))
+        function = _function(saliency, is_global, model, self._graph, dataset)
+        is_skipped = selector(model, skip)
+        skipped = {
+            site.operation.name
+            for site in self._graph.sites.values()
+            if is_skipped(site.operation)
+        }
+        scored = [
+            (group, saliencies.scores_of(group, function))
+            for group in self._all
+            if len(group.roots) and not skipped.intersection(group.layers)
+        ]
+        known = [pair for pair in scored if pair[1] is not None]
+        self.groups = [group for group, _ in known]
+        self._scores = [scores for _, scores in known]
+
+    def plan(self, sparsity) -> ChannelPlan:
+        """The plan for a share, or for a dict of shares by layer.
+
+        None for the channels whose weights are all zero.
+        """
+        chosen = (self.groups, self._scores)
+        if sparsity is None:
+            removed = choice.empty(self.groups, self._limits)
+        elif self._is_global:
+            removed = choice.globally(*chosen, sparsity, self._limits)
+        else:
+            shares = self._shares(sparsity)
+            removed = choice.by_layer(*chosen, shares, self._limits)
+        return ChannelPlan(
+            self._model, self._all, self._graph, frozenset(removed)
+        )
+
+    def _shares(self, sparsity):
+        if not isinstance(sparsity, Mapping):
+            return [sparsity] * len(self.groups)
+        known = {name for group in self.groups for name in group.layers}
+        for name in sparsity:
+            if name not in known:
+                raise ValueError(
+                    "Argument `sparsity` must name layers with channels that "
+                    f"can go. Received: {name!r}; model {self._model.name!r} "
+                    f"has {sorted(known)}"
+                )
+        return [
+            max((sparsity.get(name, 0.0) for name in group.layers), default=0.0)
+            for group in self.groups
+        ]
+
+
+def _function(saliency, is_global, model, graph, dataset):
+    if callable(saliency):
+        return saliency
+    if saliency != "taylor":
+        if saliency not in saliencies.BY_NAME:
+            raise ValueError(
+                'Argument `saliency` must be "l1", "l2", "bn_scale", "taylor" '
+                f"or a function. Received: saliency={saliency!r}"
+            )
+        function = saliencies.BY_NAME[saliency]
+        is_of_weights = saliency in ("l1", "l2")
+        if is_global and is_of_weights:
+            return saliencies.relative(function)
+        return function
+    if dataset is None or getattr(model, "loss", None) is None:
+        raise ValueError(
+            'With saliency="taylor", `dataset` must be given, and the model '
+            f"compiled with a loss. Received: dataset={type(dataset).__name__}"
+            f", loss={getattr(model, 'loss', None)!r}"
+        )
+    return saliencies.Taylor(model, graph, dataset)
