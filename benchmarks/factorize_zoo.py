@@ -27,7 +27,7 @@ import keras_eff
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
-    "models", "VGG16,ResNet50,MobileNetV2", "Names in keras.applications."
+    "models", "MobileNetV2,ResNet50", "Names in keras.applications."
 )
 flags.DEFINE_integer("size", 64, "Height and width of the images, in pixels.")
 flags.DEFINE_integer("rounds", 5, "Rounds of latency measurements; 0 for none.")
