@@ -1,6 +1,9 @@
 import keras
 from keras import ops
 
+from keras_eff.callbacks.steps import check_frequency
+from keras_eff.callbacks.steps import check_schedule
+from keras_eff.callbacks.steps import iterations
 from keras_eff.channels.arguments import check_limits
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.cut import silence
@@ -78,16 +81,8 @@ class ChannelPruning(keras.callbacks.Callback):
         dataset=None,
     ):
         super().__init__()
-        if not callable(schedule):
-            raise TypeError(
-                "Argument `schedule` must be a function of the step. "
-                f"Received: schedule={schedule!r}"
-            )
-        if type(frequency) is not int or frequency < 1:
-            raise ValueError(
-                "Argument `frequency` must be a positive integer. "
-                f"Received: frequency={frequency!r}"
-            )
+        check_schedule(schedule)
+        check_frequency(frequency)
         if scope not in ("layer", "global"):
             raise ValueError(
                 'Argument `scope` must be "layer" or "global". '
@@ -114,11 +109,11 @@ class ChannelPruning(keras.callbacks.Callback):
         if self._step is None:
             check_graph(self.model, "keras_eff.callbacks.ChannelPruning")
             self._graph = ChannelGraph(self.model)
-            self._step = _iterations(self.model)
+            self._step = iterations(self.model)
             self._update(self._step // self.frequency * self.frequency)
 
     def on_train_batch_end(self, batch, logs=None):
-        before, self._step = self._step, _iterations(self.model)
+        before, self._step = self._step, iterations(self.model)
         if self._step // self.frequency > before // self.frequency:
             self._update(self._step)
         else:
@@ -152,8 +147,3 @@ class ChannelPruning(keras.callbacks.Callback):
     def _silence(self):
         for variable, gone, held in self._silenced:
             variable.assign(ops.where(gone, held, variable))
-
-
-def _iterations(model):
-    # Through NumPy: a replicated variable is not a number.
-    return int(ops.convert_to_numpy(model.optimizer.iterations))

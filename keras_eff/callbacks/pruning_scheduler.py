@@ -2,7 +2,6 @@ import numbers
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_eff.callbacks import mask_update
 from keras_eff.callbacks import pruning_plan
@@ -12,6 +11,9 @@ from keras_eff.callbacks.evidence import NEEDS_DATA
 from keras_eff.callbacks.evidence import SALIENCIES
 from keras_eff.callbacks.evidence import Evidence
 from keras_eff.callbacks.prunable import prunables
+from keras_eff.callbacks.steps import check_frequency
+from keras_eff.callbacks.steps import check_schedule
+from keras_eff.callbacks.steps import iterations
 
 # The share of the training in which weights are exchanged (RigL).
 _REGROWTH_SHARE = 0.75
@@ -95,16 +97,9 @@ class PruningScheduler(keras.callbacks.Callback):
         data=None,
     ):
         super().__init__()
-        if schedule is not None and not callable(schedule):
-            raise TypeError(
-                "Argument `schedule` must be a function of the step. "
-                f"Received: schedule={schedule!r}"
-            )
-        if type(frequency) is not int or frequency < 1:
-            raise ValueError(
-                "Argument `frequency` must be a positive integer. "
-                f"Received: frequency={frequency!r}"
-            )
+        if schedule is not None:
+            check_schedule(schedule)
+        check_frequency(frequency)
         if not callable(saliency):
             _check_choice("saliency", saliency, SALIENCIES)
         _check_choice("scope", scope, mask_update.SCOPES)
@@ -141,7 +136,7 @@ class PruningScheduler(keras.callbacks.Callback):
         if self._step is not None:
             return
         model = self.model
-        self._step = _iterations(model)
+        self._step = iterations(model)
         batches = self.params.get("steps")
         epochs = self.params["epochs"] - epoch
         left = _num_steps(model.optimizer, epochs * batches) if batches else 0
@@ -163,7 +158,7 @@ class PruningScheduler(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         model = self.model
-        before, self._step = self._step, _iterations(model)
+        before, self._step = self._step, iterations(model)
         if self._step // self.frequency > before // self.frequency:
             fraction = self._fraction(self._step) if self.regrow else 0.0
             self._update(model, self._step, fraction)
@@ -229,11 +224,6 @@ class PruningScheduler(keras.callbacks.Callback):
                 f"weights of shapes {shapes}"
             )
         return saliencies
-
-
-def _iterations(model):
-    # Through NumPy: a replicated variable is not a number.
-    return int(ops.convert_to_numpy(model.optimizer.iterations))
 
 
 def _num_steps(optimizer, num_batches):
