@@ -72,6 +72,10 @@ def randomized(name, images):
         norm.beta.assign(0.3 * random.normal(size=size))
         if norm.gamma is not None:
             norm.gamma.assign(random.uniform(0.5, 1.5, size))
+    # As they begin, ConvNeXt's blocks add a millionth to what they get.
+    for weight in model.trainable_weights:
+        if "layer_scale" in weight.path:
+            weight.assign(random.uniform(0.5, 1.5, weight.shape))
     return model
 
 
@@ -121,7 +125,7 @@ def row(name, folder):
     keras.utils.set_random_seed(0)
     random = np.random.default_rng(1)
     shape = (_IMAGES, FLAGS.size, FLAGS.size, 3)
-    images = random.uniform(-1.0, 1.0, shape).astype(FLAGS.floatx)
+    images = random.uniform(0.0, 255.0, shape).astype(FLAGS.floatx)
     model = randomized(name, images)
     plan = random_plan(model, 0)
     smaller = plan.remove()
