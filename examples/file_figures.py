@@ -34,6 +34,14 @@ class FileFigures:
     latency_ms: float
 
 
+def accuracy_of(
+    path: str | os.PathLike, samples: np.ndarray, labels: np.ndarray
+) -> float:
+    """Share of the samples that a classifier's file gets right."""
+    outputs = keras_eff.export.execute(path, [samples]).delegate[0]
+    return float(np.mean(np.argmax(outputs, axis=-1) == labels))
+
+
 def measure_file(
     name: str,
     path: str | os.PathLike,
@@ -42,12 +50,11 @@ def measure_file(
     num_runs: int = _RUNS,
 ) -> FileFigures:
     """Runs a classifier's file on samples with labels, and times it."""
-    outputs = keras_eff.export.execute(path, [samples]).delegate[0]
     contents = keras_eff.export.inspect(path)
     latency = keras_eff.latency.measure(path, num_runs=num_runs)
     return FileFigures(
         name=name,
-        accuracy=float(np.mean(np.argmax(outputs, axis=-1) == labels)),
+        accuracy=accuracy_of(path, samples, labels),
         size_bytes=contents.size_bytes,
         gzip_bytes=contents.gzip_bytes,
         latency_ms=latency.median_ms,

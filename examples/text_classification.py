@@ -27,10 +27,11 @@ from absl import app
 from absl import flags
 from file_figures import measure_file
 from pareto_plot import save_pareto_plot
+from row_file import RowFile
+from row_file import settle
 from text_data import load_texts
 from text_models import MODELS
 from text_models import front_ends
-from text_rows import RowFolder
 from text_rows import TextRow
 from text_rows import format_rows
 from text_rows import mean_figures
@@ -97,7 +98,7 @@ class Run:
     name: str
     seed: int
     splits: dict
-    rows: RowFolder
+    rows: RowFile
 
     def train_float(self, model):
         print(f"\n{self.name}, seed {self.seed}")
@@ -148,7 +149,9 @@ class Run:
 def make_files(name, seed, front_end, data, rows):
     """Trains a model, and makes those of its files that have no row yet."""
     files = ["float32", "int8"] if MODELS[name].has_int8 else ["float32"]
-    missing = [file for file in files if not rows.has(name, file, seed)]
+    missing = [
+        file for file in files if not rows.has(model=name, file=file, seed=seed)
+    ]
     if not missing:
         return
     splits = {
@@ -176,7 +179,8 @@ def show(data, rows, picture):
 
 def main(_):
     folder = pathlib.Path(_OUTPUT.value)
-    rows = RowFolder(folder, {flag.name: flag.value for flag in _SETTINGS})
+    settle(folder, {flag.name: flag.value for flag in _SETTINGS})
+    rows = RowFile(folder / "rows.jsonl", TextRow)
     data = load_texts(_TFDS.value, _CSV.value, _TRAIN_SIZE.value)
     fronts = front_ends(data.train[0], _MAX_WORDS.value, _MAX_CHARACTERS.value)
     for seed in map(int, _SEEDS.value):

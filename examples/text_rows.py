@@ -1,10 +1,7 @@
-"""Rows of figures of text classifiers' files, kept in a folder."""
+"""Rows of figures of text classifiers' files."""
 
 import dataclasses
 import itertools
-import json
-import pathlib
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,47 +35,6 @@ class TextRow:
     latency_ms: float
     train_seconds: float
     float_tensors: int
-
-
-class RowFolder:
-    """The rows in a folder, of runs with the same settings.
-
-    Args:
-        folder: Path of the folder, made if it is not there.
-        settings: Dict, what makes the rows of two runs comparable.
-
-    Raises:
-        ValueError: If the folder has rows of other settings.
-    """
-
-    def __init__(self, folder: pathlib.Path, settings: Mapping):
-        folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "rows.jsonl"
-        path = folder / "settings.json"
-        if not path.exists():
-            path.write_text(json.dumps(settings))
-        known = json.loads(path.read_text())
-        if known != settings:
-            raise ValueError(
-                "Flag --output must name a new folder, or one of a run with "
-                f"the same settings. Received: {folder} of a run with {known}, "
-                f"and {dict(settings)}"
-            )
-
-    def rows(self) -> list[TextRow]:
-        """All rows, in the order in which they were added."""
-        lines = self._path.read_text() if self._path.exists() else ""
-        return [TextRow(**json.loads(line)) for line in lines.splitlines()]
-
-    def has(self, model: str, file: str, seed: int) -> bool:
-        """Whether the row of a file is there."""
-        keys = {(row.model, row.file, row.seed) for row in self.rows()}
-        return (model, file, seed) in keys
-
-    def add(self, row: TextRow) -> None:
-        """Adds a row, at once on disk."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(dataclasses.asdict(row)) + "\n")
 
 
 def mean_figures(rows: Sequence[TextRow]) -> list[FileFigures]:

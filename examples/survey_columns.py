@@ -1,0 +1,223 @@
+"""The columns of the survey's tables, and some beyond them.
+
+Each is a way to come by a trained network of a width. The learning rate is the
+same function of the share of the training that is over, whichever the column.
+"""
+
+import dataclasses
+import pathlib
+import tempfile
+
+import keras
+from image_data import ImageData
+from survey_family import HIDDEN
+from survey_family import TEACHER_WIDTH
+from survey_family import build
+from survey_family import recipe
+from training import train
+
+import keras_eff
+from keras_eff.callbacks import DistillationTeacher
+from keras_eff.callbacks import PruningScheduler
+from keras_eff.schedules import PolynomialDecay
+
+PTQ, QAT, INT4_QAT = "int8 PTQ", "int8 QAT", "int4 QAT"
+_INT8 = ("float32", PTQ, QAT)
+
+_BATCH = 128
+_SHIFT = 3 / 32
+_SPARSITY = 0.8
+_REMOVED = 0.5
+_TEMPERATURE = 4.0
+_LABELS_WEIGHT = 0.1
+_QAT_RATE = 0.1
+_CALIBRATION = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A way to come by a trained network.
+
+    Attributes:
+        variant: String, of `survey_family.build`.
+        augments: Whether it trains on augmented images.
+        distills: Whether it has a teacher.
+        start: String, the column whose trained network it starts from, or
+            None for one with random weights.
+        start_width: Float, of which width that is, relative to its own.
+        change: String, what happens to that: "prune" or "remove channels".
+        files: Tuple of strings, the files to make.
+    """
+
+    variant: str = "survey"
+    augments: bool = True
+    distills: bool = True
+    start: str | None = None
+    start_width: float = 1.0
+    change: str | None = None
+    files: tuple[str, ...] = _INT8
+
+
+SURVEY_COLUMNS = ("baseline", "augmentation", "distillation")
+COLUMNS = {
+    "baseline": Column(augments=False, distills=False),
+    "augmentation": Column(distills=False),
+    "distillation": Column(),
+    "bn first": Column("bn_first"),
+    "slimmed": Column(
+        "bn_first",
+        start="bn first",
+        start_width=2.0,
+        change="remove channels",
+        files=(*_INT8, INT4_QAT),
+    ),
+    "separable": Column("separable"),
+    "pruned": Column(start="distillation", change="prune"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Lab:
+    """Trains networks, and keeps them in a folder.
+
+    Attributes:
+        data: The images.
+        folder: Path of the folder.
+        epochs: Integer, of networks with random weights.
+        tune_epochs: Integer, of those that start from another.
+        qat_epochs: Integer, of quantization-aware training.
+        flips: Whether a mirrored image is as good.
+    """
+
+    data: ImageData
+    folder: pathlib.Path
+    epochs: int
+    tune_epochs: int
+    qat_epochs: int
+    flips: bool = True
+
+    def trained(self, name: str, width: float, seed: int) -> keras.Model:
+        """A trained float network of a column, from the folder or made."""
+        column = COLUMNS[name]
+        path = self.folder / f"{_slug(name)}_{width:g}_{seed}.keras"
+        return _kept(path, lambda: self._make(name, column, width, seed))
+
+    def quantized(
+        self, name: str, width: float, seed: int, file: str
+    ) -> keras.Model:
+        """A network of a column, quantized as a file is."""
+        column = COLUMNS[name]
+        model = self.trained(name, width, seed)
+        keras.utils.set_random_seed(seed)
+        num_bits = {HIDDEN: 4} if file == INT4_QAT else 8
+        model = keras_eff.quantize(model, num_bits, input_range=(0, 255))
+        keras_eff.calibrate(model, self.samples)
+        if file != PTQ:
+            rate = _QAT_RATE * recipe(width).learning_rate
+            self._train(model, column, width, self.qat_epochs, rate)
+        return model
+
+    @property
+    def samples(self):
+        """Training images that say how large activations get."""
+        return self.data.train[0][:_CALIBRATION]
+
+    def _make(self, name, column, width, seed):
+        rate = recipe(width).learning_rate
+        start = None
+        if column.start is not None:
+            wide = round(column.start_width * width, 6)
+            start = self.trained(column.start, wide, seed)
+        keras.utils.set_random_seed(seed)
+        print(f"\n{name}, width {width:g}, seed {seed}", flush=True)
+        if start is None:
+            model = self._build(width, column.variant)
+            return self._train(model, column, width, self.epochs, rate)
+        if column.change == "remove channels":
+            model = keras_eff.remove_channels(start, _REMOVED)
+            return self._train(model, column, width, self.tune_epochs, rate)
+        steps = self.tune_epochs * -(-len(self.data.train[0]) // _BATCH)
+        schedule = PolynomialDecay(0.0, _SPARSITY, 0, max(steps // 2, 1))
+        return self._train(
+            keras_eff.prune(start, schedule),
+            column,
+            width,
+            self.tune_epochs,
+            rate,
+            [PruningScheduler(frequency=1)],
+            first_epoch=self.tune_epochs // 2,
+        )
+
+    def _build(self, width, variant="survey"):
+        shape = self.data.train[0].shape[1:]
+        return build(width, shape, self.data.num_classes, variant)
+
+    def _train(self, model, column, width, epochs, rate, more=(), **options):
+        callbacks = list(more)
+        if column.distills:
+            callbacks.append(self._teaching())
+        return train(
+            model,
+            self.data,
+            epochs,
+            rate,
+            _BATCH,
+            self._augmentation(width) if column.augments else None,
+            callbacks,
+            # XLA takes twice as long for a step of these on CPUs.
+            jit_compile=False,
+            verbose=2,
+            **options,
+        )
+
+    def _augmentation(self, width, erases=False):
+        layers = [keras.layers.RandomFlip("horizontal")] if self.flips else []
+        if recipe(width).translates or not self.flips:
+            layers.append(keras.layers.RandomTranslation(_SHIFT, _SHIFT))
+        if erases:
+            layers.append(keras.layers.RandomErasing(value_range=(0, 255)))
+        return keras.layers.Pipeline(layers)
+
+    def _teaching(self):
+        loss = keras.distillation.LogitsDistillation(
+            temperature=_TEMPERATURE, loss=keras.losses.KLDivergence()
+        )
+        return DistillationTeacher(
+            self.teacher(),
+            loss,
+            student_loss_weight=_LABELS_WEIGHT,
+            from_logits=True,
+        )
+
+    def teacher(self) -> keras.Model:
+        """The network that the others learn from, from the folder or made."""
+        return _kept(self.folder / "teacher.keras", self._make_teacher)
+
+    def _make_teacher(self):
+        print("\nteacher", flush=True)
+        keras.utils.set_random_seed(0)
+        return train(
+            self._build(TEACHER_WIDTH),
+            self.data,
+            self.epochs,
+            recipe(TEACHER_WIDTH).learning_rate,
+            _BATCH,
+            self._augmentation(TEACHER_WIDTH, erases=True),
+            jit_compile=False,
+            verbose=2,
+        )
+
+
+def _kept(path, make):
+    """A model in a file, made if there is none; never half of one."""
+    if not path.exists():
+        model = make()
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            draft = pathlib.Path(folder) / path.name
+            model.save(draft)
+            draft.replace(path)
+    return keras.saving.load_model(path)
+
+
+def _slug(name):
+    return name.replace(" ", "_")
