@@ -23,6 +23,7 @@ from absl import app
 from absl import flags
 from file_figures import format_table
 from file_figures import measure_file
+from training import train
 
 import keras_eff
 
@@ -59,17 +60,6 @@ def build(data):
     return keras.Model(inputs, keras.layers.Dense(data.num_classes)(x))
 
 
-def train(model, data, epochs, rate):
-    """Keeps the epoch that is best on the validation images."""
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    best = keras.callbacks.EarlyStopping(
-        "val_accuracy", patience=epochs, restore_best_weights=True
-    )
-    held_out = {"validation_data": data.validation, "callbacks": [best]}
-    model.fit(*data.train, 64, epochs, verbose=2, **held_out)
-
-
 def ship(name, model, data, folder):
     path = folder / f"{name}.tflite"
     keras_eff.export.to_tflite(model, path, "int8", data.train[0][:512])
@@ -82,13 +72,13 @@ def main(_):
     folder.mkdir(parents=True, exist_ok=True)
     data = image_data.load_images(_DATASET.value, _TRAIN_SIZE.value)
     model = build(data)
-    train(model, data, _EPOCHS.value, 3e-3)
+    train(model, data, _EPOCHS.value, 3e-3, 64, verbose=2)
     plan = keras_eff.plan_channels(
         model, _SPARSITY.value, saliency="bn_scale", scope="global"
     )
     print(f"\n{plan}\n")
     smaller = plan.remove()
-    train(smaller, data, _TUNE_EPOCHS.value, 1e-3)
+    train(smaller, data, _TUNE_EPOCHS.value, 1e-3, 64, verbose=2)
     rows = [
         ship("whole", model, data, folder),
         ship("slim", smaller, data, folder),

@@ -36,6 +36,7 @@ from survey_files import SizeRow
 from survey_files import make_file
 from survey_files import make_sizes
 from survey_files import time_files
+from survey_report import write_report
 
 from keras_eff.command_line.runners import define_runner_flags
 from keras_eff.command_line.runners import make_runners
@@ -119,8 +120,13 @@ def main(_):
     latencies = RowFile(folder / "latencies.jsonl", LatencyRow)
     make_sizes(folder, sizes)
     make_files(folder, rows)
-    names = [row.name for row in rows.rows()]
+    files = rows.rows()
+    names = [row.name for row in files]
     time_files(folder / "files", names, latencies, runners, _ROUNDS.value)
+    for device in runners:
+        times = [row for row in latencies.rows() if row.device == device]
+        path = write_report(folder, settings(), files, sizes.rows(), times)
+        print(f"Report: {path}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from absl import flags
 from file_figures import format_table
 from file_figures import measure_file
 from pareto_plot import save_pareto_plot
+from training import train
 
 import keras_eff
 
@@ -51,20 +52,6 @@ def build_convnet(data):
         ]
     layers[-1] = keras.layers.GlobalAveragePooling2D()
     return keras.Sequential([*layers, keras.layers.Dense(data.num_classes)])
-
-
-def train(model, data, epochs, learning_rate):
-    """Trains, and keeps the epoch that is best on the validation images."""
-    steps = epochs * -(-len(data.train[0]) // 32)
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    best = keras.callbacks.EarlyStopping(
-        "val_accuracy", patience=epochs, restore_best_weights=True
-    )
-    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    held_out = {"validation_data": data.validation, "callbacks": [best]}
-    model.fit(*data.train, 32, epochs, **held_out)
-    return model
 
 
 def named_models(data):

@@ -6,3 +6,6 @@ from .pareto_front import ParetoFront as ParetoFront
 from .pareto_front import pareto_front as pareto_front
 from .pareto_plot import plot_pareto as plot_pareto
 from .read_trials import read_trials as read_trials
+from .strategies import Exchange as Exchange
+from .strategies import grow_improve_shrink as grow_improve_shrink
+from .strategies import shrink_and_improve as shrink_and_improve

@@ -1,6 +1,4 @@
 import dataclasses
-import math
-import numbers
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -8,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_eff.tuning.arguments import describe
+from keras_eff.tuning.figures import check_names
+from keras_eff.tuning.figures import comparable
+from keras_eff.tuning.figures import is_finite
+from keras_eff.tuning.figures import rows_of
 from keras_eff.tuning.hypervolume import hypervolume
 from keras_eff.tuning.row_table import row_table
-from keras_eff.tuning.trial_rows import trial_rows
-
-_COMPLETED = "COMPLETED"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +53,7 @@ class ParetoFront:
         """
         names = (*self.maximize, *self.minimize)
         if set(reference) != set(names) or not all(
-            map(_is_finite, reference.values())
+            map(is_finite, reference.values())
         ):
             raise ValueError(
                 f"Argument `reference` must hold a finite number for each of "
@@ -115,15 +113,11 @@ def pareto_front(
     >>> round(front.hypervolume({"accuracy": 0.5, "latency_ms": 3.0}), 3)
     0.7
     """
-    maximize = _names("maximize", maximize)
-    minimize = _names("minimize", minimize)
+    maximize = check_names("maximize", maximize)
+    minimize = check_names("minimize", minimize)
     names = _check_objectives(maximize, minimize)
-    rows = _rows(rows_or_tuner)
-    completed = [r for r in rows if r.get("status", _COMPLETED) == _COMPLETED]
-    _check_known(names, completed)
-    compared = [
-        row for row in completed if all(_is_known(row, name) for name in names)
-    ]
+    rows = rows_of("rows_or_tuner", rows_or_tuner)
+    compared = comparable(rows, names)
     costs = _costs(compared, maximize, minimize)
     order = np.lexsort(costs.T[::-1])
     compared, costs = [compared[i] for i in order], costs[order]
@@ -138,15 +132,6 @@ def pareto_front(
     )
 
 
-def _names(argument, names):
-    if isinstance(names, str) or not all(isinstance(x, str) for x in names):
-        raise TypeError(
-            f"Argument `{argument}` must be a sequence of strings. "
-            f"Received: {argument}={names!r}"
-        )
-    return tuple(names)
-
-
 def _check_objectives(maximize, minimize):
     names = (*maximize, *minimize)
     if not names or len(set(names)) < len(names):
@@ -156,47 +141,6 @@ def _check_objectives(maximize, minimize):
             f"maximize={maximize}, minimize={minimize}"
         )
     return names
-
-
-def _rows(rows_or_tuner):
-    if isinstance(rows_or_tuner, Mapping) or not isinstance(
-        rows_or_tuner, Iterable
-    ):
-        return trial_rows(rows_or_tuner)
-    rows = list(rows_or_tuner)
-    for row in rows:
-        if not isinstance(row, Mapping):
-            raise TypeError(
-                "Argument `rows_or_tuner` must hold mappings. Received: "
-                f"{describe(row)}"
-            )
-    return rows
-
-
-def _check_known(names, rows):
-    known = sorted({str(key) for row in rows for key in row})
-    unknown = [name for name in names if name not in known]
-    if unknown and rows:
-        raise ValueError(
-            f"The objectives must be figures of the rows, which have {known}. "
-            f"Received: {unknown}"
-        )
-
-
-def _is_known(row, name):
-    value = row.get(name)
-    if value is None:
-        return False
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(
-            f"Figure {name!r} must be a number, or None. Received: "
-            f"{describe(value)}"
-        )
-    return math.isfinite(value)
-
-
-def _is_finite(value):
-    return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 def _costs(rows, maximize, minimize):

@@ -1,26 +1,11 @@
 import dataclasses
 
 import pytest
-from text_rows import RowFolder
 from text_rows import TextRow
 from text_rows import format_rows
 from text_rows import mean_figures
 
 ROW = TextRow("sgnn", "int8", 0, 0.5, 1000, 900, 0.25, 3.0, 0)
-
-
-def test_rows_are_there_in_the_next_run(tmp_path):
-    RowFolder(tmp_path / "new", {"epochs": 1}).add(ROW)
-    rows = RowFolder(tmp_path / "new", {"epochs": 1})
-    assert rows.rows() == [ROW]
-    assert rows.has("sgnn", "int8", 0)
-    assert not rows.has("sgnn", "int8", 1)
-
-
-def test_rows_of_other_settings_are_an_error(tmp_path):
-    RowFolder(tmp_path, {"epochs": 1})
-    with pytest.raises(ValueError, match="--output.*Received.*epochs"):
-        RowFolder(tmp_path, {"epochs": 2})
 
 
 def test_table_has_means_over_seeds_in_the_order_of_the_first():

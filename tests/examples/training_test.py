@@ -1,0 +1,81 @@
+import keras
+import numpy as np
+import pytest
+from image_data import ImageData
+from training import train
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (40, 4, 4, 1)).astype("uint8")
+    labels = (images.mean((1, 2, 3)) > 127).astype("int32")
+    pairs = [
+        (images[rows], labels[rows])
+        for rows in np.split(np.arange(40), [24, 32])
+    ]
+    return ImageData(*pairs, num_classes=2)
+
+
+class Watch(keras.callbacks.Callback):
+    """Keeps the rates and the weights at the end of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates, self.weights, self.accuracies = [], [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
+        self.weights.append(self.model.get_weights())
+        self.accuracies.append(logs["val_accuracy"])
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+def test_the_best_epoch_in_validation_is_kept(data):
+    watch = Watch()
+    model = train(
+        network(), data, 4, 0.3, 8, callbacks=[watch], jit_compile=False
+    )
+    best = watch.weights[int(np.argmax(watch.accuracies))]
+    for found, wanted in zip(model.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert watch.rates[0] == pytest.approx(0.15 * (1 + np.cos(np.pi / 4)))
+    assert watch.rates[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_epochs_before_the_first_are_not_kept(data):
+    watch = Watch()
+    model = train(
+        network(),
+        data,
+        3,
+        0.3,
+        8,
+        callbacks=[watch],
+        first_epoch=2,
+        jit_compile=False,
+    )
+    np.testing.assert_array_equal(model.get_weights()[0], watch.weights[2][0])
+
+
+def test_only_training_images_are_augmented(data):
+    def blank(images):
+        return images * 0
+
+    model = train(
+        network(), data, 2, 0.3, 8, augment=blank, jit_compile=False, verbose=0
+    )
+    kernel = network().get_weights()[0]
+    # Nothing but the bias learns from images without a pixel.
+    np.testing.assert_array_equal(model.get_weights()[0], kernel)
