@@ -37,14 +37,16 @@ class Planner:
         function = _function(saliency, is_global, model, self._graph, dataset)
         is_skipped = selector(model, skip)
         skipped = {
-            site.operation.name
+            root
             for site in self._graph.sites.values()
             if is_skipped(site.operation)
+            for channels in _channels_of(site)
+            for root in self._graph.labels.roots(channels)
         }
         scored = [
             (group, saliencies.scores_of(group, function))
             for group in self._all
-            if len(group.roots) and not skipped.intersection(group.layers)
+            if len(group.roots) and skipped.isdisjoint(group.roots)
         ]
         known = [pair for pair in scored if pair[1] is not None]
         self.groups = [group for group, _ in known]
@@ -82,6 +84,13 @@ class Planner:
             max((sparsity.get(name, 0.0) for name in group.layers), default=0.0)
             for group in self.groups
         ]
+
+
+def _channels_of(site):
+    """Those that begin in a layer, or else pass through its weights."""
+    if site.outputs:
+        return site.outputs.values()
+    return [labels for axes in site.cuts.values() for labels in axes.values()]
 
 
 def _function(saliency, is_global, model, graph, dataset):

@@ -106,8 +106,9 @@ def plan_channels(
         multiple_of: Positive integer; as many channels stay of a group as are
             a multiple of it. Integer kernels like 8.
         min_channels: Positive integer, at least so many stay.
-        skip: What keeps its channels: the name of a layer, a layer class, a
-            predicate on a layer, or a list of them.
+        skip: What keeps its channels: the name of a layer with weights, a
+            layer class, a predicate on a layer, or a list of them. Those that
+            begin in it stay, or, of a normalization, those that pass through.
         dataset: Tuple (x, y) of arrays, or an iterable of such batches, for
             "taylor": some hundred samples.
         max_parameters: Positive integer; in place of `sparsity`, the least of

@@ -94,6 +94,25 @@ def test_a_class_is_skipped(model):
     assert not plan.removed
 
 
+@pytest.mark.parametrize(
+    "skip", ["norm", "depthwise", layers.BatchNormalization], ids=str
+)
+def test_what_channels_pass_through_can_be_skipped(skip):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(8, 3, name="first"),
+            layers.BatchNormalization(name="norm"),
+            layers.DepthwiseConv2D(3, name="depthwise"),
+            layers.Conv2D(4, 1, name="second"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, name="head"),
+        ]
+    )
+    plan = keras_eff.plan_channels(model, 0.5, skip=skip)
+    assert kept(plan) == {"first": 8, "second": 2, "head": 2}
+
+
 def test_a_dict_gives_each_layer_its_share(model):
     plan = keras_eff.plan_channels(model, {"inner": 0.25, "residual": 0.5})
     assert kept(plan) == {"stem": 4, "inner": 12, "head": 4}
