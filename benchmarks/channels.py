@@ -11,7 +11,7 @@ stopped goes on there:
     python channels.py --rows=results/channels_cifar10.jsonl --dataset=cifar10
 """
 
-import json
+import functools
 import os
 import pathlib
 import statistics
@@ -23,8 +23,11 @@ import keras
 from absl import app
 from absl import flags
 from accuracy import accuracy
-from data import cifar10
-from data import mnist5k
+from data import mnist5k_or_cifar10
+from nets import train
+from nets import trained_once
+from rows import append
+from rows import read
 
 import keras_eff
 from keras_eff.callbacks import ChannelPruning
@@ -41,14 +44,7 @@ flags.DEFINE_integer("rounds", 5, "Rounds of latency measurements.")
 flags.DEFINE_string("rows", "channels.jsonl", "File of finished rows.")
 
 _FREQUENCY = 10
-
-
-def load():
-    """Training and test images with their labels, the test set whole."""
-    if FLAGS.dataset == "mnist5k":
-        train, _, test = mnist5k()
-        return train, test
-    return cifar10(FLAGS.train_size, 10000, 32)
+fit = functools.partial(train, from_logits=True)
 
 
 def _convolution(x, filters, strides=1):
@@ -71,22 +67,14 @@ def build(shape):
     return keras.Model(inputs, keras.layers.Dense(10)(x))
 
 
-def train(model, data, epochs, rate, callbacks=()):
-    steps = epochs * -(-len(data[1]) // 64)
-    decay = keras.optimizers.schedules.CosineDecay(rate, steps)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(decay), loss)
-    model.fit(*data, 64, epochs, verbose=0, callbacks=list(callbacks))
-    return model
-
-
 def whole(seed, data, folder):
     path = folder / f"channels_{FLAGS.dataset}_{seed}_{FLAGS.epochs}.keras"
-    if not path.exists():
+
+    def make():
         keras.utils.set_random_seed(seed)
-        model = train(build(data[0].shape[1:]), data, FLAGS.epochs, 3e-3)
-        model.save(path)
-    return keras.saving.load_model(path)
+        return fit(build(data[0].shape[1:]), data, FLAGS.epochs, 3e-3)
+
+    return trained_once(path, make)
 
 
 def as_trained(model, data):
@@ -94,7 +82,7 @@ def as_trained(model, data):
 
 
 def trained_on(model, data):
-    return train(model, data, FLAGS.tune_epochs, 1e-3)
+    return fit(model, data, FLAGS.tune_epochs, 1e-3)
 
 
 def removed(model, data):
@@ -102,7 +90,7 @@ def removed(model, data):
 
 
 def removed_and_tuned(model, data):
-    return train(removed(model, data), data, FLAGS.tune_epochs, 1e-3)
+    return fit(removed(model, data), data, FLAGS.tune_epochs, 1e-3)
 
 
 def removed_gradually(model, data):
@@ -112,13 +100,13 @@ def removed_gradually(model, data):
         0.0, FLAGS.sparsity, 0, steps // 2 // _FREQUENCY * _FREQUENCY
     )
     pruning = ChannelPruning(schedule, _FREQUENCY)
-    train(model, data, FLAGS.tune_epochs, 1e-3, [pruning])
+    fit(model, data, FLAGS.tune_epochs, 1e-3, [pruning])
     return keras_eff.remove_channels(model)
 
 
 def small_from_scratch(model, data):
     small = keras.models.clone_model(removed(model, data))
-    return train(small, data, FLAGS.epochs + FLAGS.tune_epochs, 3e-3)
+    return fit(small, data, FLAGS.epochs + FLAGS.tune_epochs, 3e-3)
 
 
 METHODS = {
@@ -152,14 +140,9 @@ def figures(model, data, test, folder):
     return found
 
 
-def finished(path):
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
-
-
 def make_rows(path):
-    data, test = load()
-    known = {(row["seed"], row["method"]) for row in finished(path)}
+    data, test = mnist5k_or_cifar10(FLAGS.dataset, FLAGS.train_size)
+    known = {(row["seed"], row["method"]) for row in read(path)}
     folder = pathlib.Path(tempfile.gettempdir())
     for seed in map(int, FLAGS.seeds):
         for name, method in METHODS.items():
@@ -171,8 +154,7 @@ def make_rows(path):
             with tempfile.TemporaryDirectory() as files:
                 found = figures(model, data, test, pathlib.Path(files))
             row = {"seed": seed, "method": name, **found}
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            append(path, row)
             keras.backend.clear_session()
 
 
@@ -204,7 +186,7 @@ def print_table(rows):
 def main(_):
     path = pathlib.Path(FLAGS.rows)
     make_rows(path)
-    print_table(finished(path))
+    print_table(read(path))
 
 
 if __name__ == "__main__":

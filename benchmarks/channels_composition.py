@@ -40,13 +40,13 @@ def pruned(model, data):
     schedule = PolynomialDecay(0.0, 0.8, 0, steps * 2 // 3)
     model = keras_eff.prune(model, schedule)
     callbacks = [PruningScheduler(frequency=1)]
-    return channels.train(model, data, FLAGS.tune_epochs, 1e-3, callbacks)
+    return channels.fit(model, data, FLAGS.tune_epochs, 1e-3, callbacks)
 
 
 def quantized(model, data, epochs):
     model = keras_eff.quantize(model, input_range=(0.0, 1.0))
     keras_eff.calibrate(model, data[0][:500])
-    return channels.train(model, data, epochs, 3e-4) if epochs else model
+    return channels.fit(model, data, epochs, 3e-4) if epochs else model
 
 
 def row(name, model, test, folder):
@@ -72,7 +72,7 @@ def row(name, model, test, folder):
 def main(_):
     data, _, test = mnist5k()
     keras.utils.set_random_seed(FLAGS.seed)
-    whole = channels.train(
+    whole = channels.fit(
         channels.build(data[0].shape[1:]), data, FLAGS.epochs, 3e-3
     )
     smaller = channels.removed_and_tuned(whole, data)

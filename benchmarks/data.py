@@ -68,3 +68,11 @@ def cifar10(num_train, num_test, size):
         return keras.ops.convert_to_numpy(resized), labels
 
     return load("train", num_train), load("test", num_test)
+
+
+def mnist5k_or_cifar10(name, num_train):
+    """Training and test images of either, the test set whole."""
+    if name == "mnist5k":
+        train, _, test = mnist5k()
+        return train, test
+    return cifar10(num_train, 10000, 32)

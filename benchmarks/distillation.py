@@ -10,7 +10,6 @@ and without the teacher.
     python distillation.py --rows=cifar10.jsonl --dataset=cifar10
 """
 
-import json
 import os
 import pathlib
 import time
@@ -24,6 +23,8 @@ from absl import flags
 from data import cifar10
 from data import mnist5k
 from keras import distillation
+from rows import append
+from rows import read
 
 import keras_eff
 
@@ -172,16 +173,11 @@ def trained_teacher(whole, validation):
     return teacher
 
 
-def finished(path):
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
-
-
 def make_rows(path):
     whole, *data = load()
     teacher = None
     for seed in map(int, FLAGS.seeds):
-        if any(row["seed"] == seed for row in finished(path)):
+        if any(row["seed"] == seed for row in read(path)):
             continue
         if teacher is None:
             teacher = trained_teacher(whole, data[1])
@@ -191,8 +187,7 @@ def make_rows(path):
             "teacher": accuracy(teacher, data[2]),
             "columns": figures(seed, teacher, data),
         }
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append(path, row)
         print(row, flush=True)
 
 
@@ -219,7 +214,7 @@ def print_table(rows):
 def main(_):
     path = pathlib.Path(FLAGS.rows)
     make_rows(path)
-    print_table(finished(path))
+    print_table(read(path))
 
 
 if __name__ == "__main__":

@@ -43,13 +43,19 @@ def separable():
 NETS = {"plain": plain, "residual": residual, "separable": separable}
 
 
-def train(model, data, epochs, learning_rate):
+def train(model, data, epochs, learning_rate, callbacks=(), from_logits=False):
     """Trains with a cosine decay to zero; nothing is chosen on test data."""
     images, labels = data
     steps = epochs * -(-len(labels) // 64)
     decay = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    model.compile(
-        keras.optimizers.Adam(decay), "sparse_categorical_crossentropy"
-    )
-    model.fit(images, labels, batch_size=64, epochs=epochs, verbose=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+    model.compile(keras.optimizers.Adam(decay), loss)
+    model.fit(images, labels, 64, epochs, verbose=0, callbacks=list(callbacks))
     return model
+
+
+def trained_once(path, make):
+    """The model in a file; made, trained and kept there if there is none."""
+    if not path.exists():
+        make().save(path)
+    return keras.saving.load_model(path)

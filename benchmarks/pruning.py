@@ -10,7 +10,7 @@ of JSON lines as they are made, and a run that was stopped goes on there:
     python pruning.py --rows=mnist5k.jsonl --only_report --figure=pruning.png
 """
 
-import json
+import functools
 import os
 import pathlib
 import tempfile
@@ -21,10 +21,13 @@ import keras
 import numpy as np
 from absl import app
 from absl import flags
-from data import cifar10
-from data import mnist5k
+from data import mnist5k_or_cifar10
+from nets import train
+from nets import trained_once
 from pruning_report import print_table
 from pruning_report import save_figure
+from rows import append
+from rows import read
 
 import keras_eff
 from keras_eff.callbacks import PruningScheduler
@@ -42,6 +45,8 @@ flags.DEFINE_string("rows", "pruning.jsonl", "File of finished rows.")
 flags.DEFINE_bool("only_report", False, "Whether to print what is there.")
 flags.DEFINE_string("figure", None, "Where to save a picture of the rows.")
 
+fit = functools.partial(train, from_logits=True)
+
 # Arguments of `keras_eff.prune`, and of `PruningScheduler`.
 METHODS = {
     "magnitude/layer": ({}, {}),
@@ -51,14 +56,6 @@ METHODS = {
     "2:4": ({"pattern": "2:4"}, {}),
     "blocks of 4x1": ({"block_shape": (4, 1)}, {}),
 }
-
-
-def load():
-    """Training and test images with their labels, the test set whole."""
-    if FLAGS.dataset == "mnist5k":
-        train, _, test = mnist5k()
-        return train, test
-    return cifar10(FLAGS.train_size, 10000, 32)
 
 
 def build(shape):
@@ -86,28 +83,20 @@ def build(shape):
     return keras.Sequential([*layers, keras.layers.Dense(10)])
 
 
-def train(model, data, epochs, rate, callbacks=()):
-    steps = epochs * -(-len(data[1]) // 64)
-    decay = keras.optimizers.schedules.CosineDecay(rate, steps)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(decay), loss)
-    model.fit(*data, 64, epochs, verbose=0, callbacks=list(callbacks))
-    return model
-
-
 def float_model(seed, data, folder):
     path = folder / f"{FLAGS.dataset}_{seed}_{FLAGS.epochs}.keras"
-    if not path.exists():
+
+    def make():
         keras.utils.set_random_seed(seed)
-        model = train(build(data[0].shape[1:]), data, FLAGS.epochs, 3e-3)
-        model.save(path)
-    return keras.saving.load_model(path)
+        return fit(build(data[0].shape[1:]), data, FLAGS.epochs, 3e-3)
+
+    return trained_once(path, make)
 
 
 def pruned_model(model, method, sparsity, data):
     """The model, pruned in the first two thirds of the fine-tuning."""
     if not sparsity:
-        return train(model, data, FLAGS.tune_epochs, 1e-3)
+        return fit(model, data, FLAGS.tune_epochs, 1e-3)
     pruning, scheduling = METHODS[method]
     steps = FLAGS.tune_epochs * -(-len(data[1]) // 64)
     schedule = PolynomialDecay(0.0, sparsity, 0, steps * 2 // 3 // 10 * 10)
@@ -117,7 +106,7 @@ def pruned_model(model, method, sparsity, data):
         **scheduling,
     )
     pruned = keras_eff.prune(model, schedule, **pruning)
-    return train(pruned, data, FLAGS.tune_epochs, 1e-3, [callback])
+    return fit(pruned, data, FLAGS.tune_epochs, 1e-3, [callback])
 
 
 def figures(model, data, test, folder):
@@ -156,14 +145,9 @@ def cells():
                     yield seed, method, sparsity
 
 
-def finished(path):
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
-
-
 def make_rows(path):
-    data, test = load()
-    known = {(r["seed"], r["method"], r["asked"]) for r in finished(path)}
+    data, test = mnist5k_or_cifar10(FLAGS.dataset, FLAGS.train_size)
+    known = {(r["seed"], r["method"], r["asked"]) for r in read(path)}
     folder = pathlib.Path(tempfile.gettempdir()) / "keras_eff_pruning"
     folder.mkdir(exist_ok=True)
     for seed, method, sparsity in cells():
@@ -180,8 +164,7 @@ def make_rows(path):
             "num_parameters": model.count_params(),
             **figures(model, data, test, folder),
         }
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append(path, row)
         print(seed, method, sparsity, row["dense_accuracy"], flush=True)
         keras.backend.clear_session()
 
@@ -190,7 +173,7 @@ def main(_):
     path = pathlib.Path(FLAGS.rows)
     if not FLAGS.only_report:
         make_rows(path)
-    rows = finished(path)
+    rows = read(path)
     print_table(rows)
     if FLAGS.figure:
         save_figure(rows, FLAGS.figure)
