@@ -30,6 +30,8 @@ NUM_PARAMETERS = {
 HIDDEN = "hidden"
 
 _PENALTY = 1e-4
+# With Keras's 0.99, statistics lag behind the weights in short runs.
+_MOMENTUM = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,14 +105,16 @@ def _convolution(x, filters):
     )(x)
 
 
+def _normalization(x):
+    return keras.layers.BatchNormalization(momentum=_MOMENTUM)(x)
+
+
 def _survey(x, filters):
-    x = keras.layers.ReLU()(_convolution(x, filters))
-    return keras.layers.BatchNormalization()(x)
+    return _normalization(keras.layers.ReLU()(_convolution(x, filters)))
 
 
 def _bn_first(x, filters):
-    x = keras.layers.BatchNormalization()(_convolution(x, filters))
-    return keras.layers.ReLU()(x)
+    return keras.layers.ReLU()(_normalization(_convolution(x, filters)))
 
 
 def _separable(x, filters):
@@ -122,6 +126,7 @@ def _separable(x, filters):
         3,
         padding="same",
         activation="relu",
+        momentum=_MOMENTUM,
         pointwise_regularizer=_penalty(),
     )(x)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import keras
 from image_data import ImageData
 
+_VALIDATION_BATCH = 256
+
 
 def train(
     model: keras.Model,
@@ -54,6 +56,7 @@ def train(
         **_inputs(data.train, batch_size, augment),
         epochs=epochs,
         validation_data=data.validation,
+        validation_batch_size=_VALIDATION_BATCH,
         callbacks=[*callbacks, best],
         verbose=verbose,
     )

@@ -1,3 +1,5 @@
+import numbers
+
 import keras
 
 from keras_eff.layers.arguments import take
@@ -20,6 +22,7 @@ _OURS = (
     "filters",
     "data_format",
     "normalization",
+    "momentum",
     "depthwise_steps",
     "pointwise_steps",
     "use_bias",
@@ -48,6 +51,8 @@ class DepthwiseSeparable(keras.layers.Layer):
         dilation_rate: Integer or tuple, of the depthwise convolution.
         activation: Activation of both.
         normalization: "batch", "layer" or None.
+        momentum: Float in [0, 1), of batch normalizations; 0.9 rather than
+            0.99 where a training has few steps.
         depthwise_steps: Tuple, in what order "convolution", "normalization"
             and "activation" come in the first half; those not named are left
             out. Xception: `("activation", "convolution")`.
@@ -96,6 +101,7 @@ class DepthwiseSeparable(keras.layers.Layer):
         dilation_rate=1,
         activation="relu6",
         normalization="batch",
+        momentum=0.99,
         depthwise_steps=_STEPS,
         pointwise_steps=_STEPS,
         use_bias=None,
@@ -122,6 +128,7 @@ class DepthwiseSeparable(keras.layers.Layer):
                 f"Received: normalization={normalization!r}"
             )
         self.normalization = normalization
+        self.momentum = _check_momentum(momentum)
         self.depthwise_steps = _check_steps("depthwise_steps", depthwise_steps)
         self.pointwise_steps = _check_steps("pointwise_steps", pointwise_steps)
         self.use_bias = use_bias
@@ -195,10 +202,13 @@ class DepthwiseSeparable(keras.layers.Layer):
         }
 
     def _normalization(self, twin, half, steps):
-        axis = 1 if self.data_format == "channels_first" else -1
-        names = {"batch": "BatchNormalization", "layer": "LayerNormalization"}
-        make = getattr(keras.layers, names[self.normalization])
-        return make(axis=axis, **self._named(half, "normalization"))
+        options = self._named(half, "normalization")
+        options["axis"] = 1 if self.data_format == "channels_first" else -1
+        if self.normalization == "layer":
+            return keras.layers.LayerNormalization(**options)
+        return keras.layers.BatchNormalization(
+            momentum=self.momentum, **options
+        )
 
     def _activation(self, twin, half, steps):
         named = self._named(half, "activation")
@@ -221,6 +231,16 @@ class DepthwiseSeparable(keras.layers.Layer):
             **self._arguments,
             "activation": keras.activations.serialize(self.activation),
         }
+
+
+def _check_momentum(momentum):
+    is_number = isinstance(momentum, numbers.Real)
+    if not is_number or not 0 <= momentum < 1:
+        raise ValueError(
+            "Argument `momentum` must be in [0, 1). Received: "
+            f"momentum={momentum!r}"
+        )
+    return float(momentum)
 
 
 def _check_steps(name, steps):

@@ -260,6 +260,20 @@ def test_by_default_what_no_normalization_follows_has_a_bias(options, expected):
     assert [part.use_bias for part in convolutions] == expected
 
 
+def test_batch_normalizations_have_the_momentum():
+    layer = made(momentum=0.9)
+    again = type(layer).from_config(layer.get_config())
+    again.build((None, 9, 8, 3))
+    for each in (layer, again):
+        assert [each.layers[i].momentum for i in (1, 4)] == [0.9, 0.9]
+
+
+@pytest.mark.parametrize("momentum", [1.0, -0.1, "high", None])
+def test_a_momentum_out_of_range_is_told(momentum):
+    with pytest.raises(ValueError, match=r"`momentum` .*\[0, 1\).*Received"):
+        DepthwiseSeparable(4, 3, momentum=momentum)
+
+
 def test_it_takes_fewer_multiplications_than_a_convolution():
     layer = made(use_bias=False, normalization=None)
     depthwise, pointwise = layer.get_weights()
