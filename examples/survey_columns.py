@@ -99,7 +99,7 @@ class Lab:
     def trained(self, name: str, width: float, seed: int) -> keras.Model:
         """A trained float network of a column, from the folder or made."""
         column = COLUMNS[name]
-        path = self.folder / f"{_slug(name)}_{width:g}_{seed}.keras"
+        path = self.folder / f"{_stem(name, width, seed)}.keras"
         return _kept(path, lambda: self._make(name, column, width, seed))
 
     def quantized(
@@ -114,7 +114,8 @@ class Lab:
         keras_eff.calibrate(model, self.samples)
         if file != PTQ:
             rate = _QAT_RATE * recipe(width).learning_rate
-            self._train(model, column, width, self.qat_epochs, rate)
+            run = (_stem(name, width, seed, file), self.qat_epochs, rate)
+            self._train(model, column, width, *run)
         return model
 
     @property
@@ -132,18 +133,19 @@ class Lab:
         print(f"\n{name}, width {width:g}, seed {seed}", flush=True)
         if start is None:
             model = self._build(width, column.variant)
-            return self._train(model, column, width, self.epochs, rate)
+            run = (_stem(name, width, seed), self.epochs, rate)
+            return self._train(model, column, width, *run)
+        run = (_stem(name, width, seed), self.tune_epochs, rate)
         if column.change == "remove channels":
             model = keras_eff.remove_channels(start, _REMOVED)
-            return self._train(model, column, width, self.tune_epochs, rate)
+            return self._train(model, column, width, *run)
         steps = self.tune_epochs * -(-len(self.data.train[0]) // _BATCH)
         schedule = PolynomialDecay(0.0, _SPARSITY, 0, max(steps // 2, 1))
         return self._train(
             keras_eff.prune(start, schedule),
             column,
             width,
-            self.tune_epochs,
-            rate,
+            *run,
             [PruningScheduler(frequency=1)],
             first_epoch=self.tune_epochs // 2,
         )
@@ -152,22 +154,27 @@ class Lab:
         shape = self.data.train[0].shape[1:]
         return build(width, shape, self.data.num_classes, variant)
 
-    def _train(self, model, column, width, epochs, rate, more=(), **options):
+    def _train(self, model, column, width, stem, epochs, rate, more=(), **way):
         callbacks = list(more)
         if column.distills:
             callbacks.append(self._teaching())
+        augment = self._augmentation(width) if column.augments else None
+        return self._run(model, stem, epochs, rate, augment, callbacks, **way)
+
+    def _run(self, model, stem, epochs, rate, augment, callbacks=(), **way):
         return train(
             model,
             self.data,
             epochs,
             rate,
             _BATCH,
-            self._augmentation(width) if column.augments else None,
+            augment,
             callbacks,
+            folder=self.folder / "under_way" / stem,
             # XLA takes twice as long for a step of these on CPUs.
             jit_compile=False,
             verbose=2,
-            **options,
+            **way,
         )
 
     def _augmentation(self, width, erases=False):
@@ -196,15 +203,12 @@ class Lab:
     def _make_teacher(self):
         print("\nteacher", flush=True)
         keras.utils.set_random_seed(0)
-        return train(
+        return self._run(
             self._build(TEACHER_WIDTH),
-            self.data,
+            "teacher",
             self.epochs,
             recipe(TEACHER_WIDTH).learning_rate,
-            _BATCH,
             self._augmentation(TEACHER_WIDTH, erases=True),
-            jit_compile=False,
-            verbose=2,
         )
 
 
@@ -219,5 +223,5 @@ def _kept(path, make):
     return keras.saving.load_model(path)
 
 
-def _slug(name):
-    return name.replace(" ", "_")
+def _stem(name, *parts):
+    return "_".join(map(str, (name, *parts))).replace(" ", "_")

@@ -1,5 +1,10 @@
 """How the examples train a classifier of images."""
 
+import contextlib
+import json
+import pathlib
+import shutil
+import tempfile
 from collections.abc import Callable
 from collections.abc import Sequence
 
@@ -18,6 +23,7 @@ def train(
     augment: Callable | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_epoch: int = 0,
+    folder: pathlib.Path | None = None,
     jit_compile: bool | str = "auto",
     verbose: int = 1,
 ) -> keras.Model:
@@ -32,6 +38,9 @@ def train(
         augment: Layer, or function of a batch of images.
         callbacks: More of them.
         first_epoch: Integer, the first epoch that may be kept, from 0.
+        folder: Path of a folder for what lets the same call, in another
+            process, go on at the epoch where this one was stopped. It is
+            removed in the end. None to begin again.
         jit_compile: As in `compile`.
         verbose: As in `fit`.
 
@@ -40,27 +49,67 @@ def train(
     """
     steps = epochs * -(-len(data.train[0]) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    best = keras.callbacks.EarlyStopping(
-        "val_accuracy",
-        patience=epochs,
-        restore_best_weights=True,
-        start_from_epoch=first_epoch,
-    )
     model.compile(
         keras.optimizers.Adam(rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=jit_compile,
     )
-    model.fit(
-        **_inputs(data.train, batch_size, augment),
-        epochs=epochs,
-        validation_data=data.validation,
-        validation_batch_size=_VALIDATION_BATCH,
-        callbacks=[*callbacks, best],
-        verbose=verbose,
-    )
+    with _resumable(folder) as place:
+        model.fit(
+            **_inputs(data.train, batch_size, augment),
+            epochs=epochs,
+            validation_data=data.validation,
+            validation_batch_size=_VALIDATION_BATCH,
+            callbacks=[
+                *callbacks,
+                _BestEpoch(place, first_epoch),
+                keras.callbacks.BackupAndRestore(
+                    place / "latest", double_checkpoint=True
+                ),
+            ],
+            verbose=verbose,
+        )
     return model
+
+
+@contextlib.contextmanager
+def _resumable(folder):
+    """A folder that is gone in the end, and stays after an interruption."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as place:
+            yield pathlib.Path(place)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
+class _BestEpoch(keras.callbacks.Callback):
+    """Ends with the weights of the epoch that is best in validation."""
+
+    def __init__(self, folder, first_epoch):
+        super().__init__()
+        self._weights = folder / "best.weights.h5"
+        self._draft = folder / "draft.weights.h5"
+        self._score = folder / "best.json"
+        self._first_epoch = first_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        accuracy = logs["val_accuracy"]
+        if epoch < self._first_epoch or accuracy <= self._best():
+            return
+        self.model.save_weights(self._draft, overwrite=True)
+        self._draft.replace(self._weights)
+        self._score.write_text(json.dumps(accuracy))
+
+    def on_train_end(self, logs=None):
+        self.model.load_weights(self._weights)
+
+    def _best(self):
+        if not self._score.exists():
+            return -1.0
+        return json.loads(self._score.read_text())
 
 
 def _inputs(pair, batch_size, augment):

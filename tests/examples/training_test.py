@@ -79,3 +79,27 @@ def test_only_training_images_are_augmented(data):
     kernel = network().get_weights()[0]
     # Nothing but the bias learns from images without a pixel.
     np.testing.assert_array_equal(model.get_weights()[0], kernel)
+
+
+def test_a_training_that_was_stopped_goes_on(data, tmp_path):
+    class Stop(Watch):
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    options = {"folder": tmp_path / "run", "jit_compile": False, "verbose": 0}
+    first, second = Stop(), Watch()
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), data, 5, 0.3, 8, callbacks=[first], **options)
+    model = train(network(), data, 5, 0.3, 8, callbacks=[second], **options)
+    # The third epoch was not over.
+    assert len(second.rates) == 3
+    assert second.rates[0] == first.rates[2]
+    assert second.rates[-1] == pytest.approx(0, abs=1e-6)
+    accuracies = first.accuracies[:2] + second.accuracies
+    weights = first.weights[:2] + second.weights
+    best = weights[int(np.argmax(accuracies))]
+    for found, wanted in zip(model.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert list(tmp_path.iterdir()) == []
