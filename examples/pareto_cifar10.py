@@ -16,6 +16,7 @@ Reference:
     - [Menghani, 2021](https://arxiv.org/abs/2106.08962), section 4
 """
 
+import math
 import os
 import pathlib
 
@@ -41,6 +42,14 @@ from survey_report import write_report
 from keras_eff.command_line.runners import define_runner_flags
 from keras_eff.command_line.runners import make_runners
 
+
+def _is_width(text):
+    try:
+        return 0.01 <= float(text) < math.inf
+    except ValueError:
+        return False
+
+
 _DATASET = flags.DEFINE_string(
     "dataset", "cifar10", "A tensorflow-datasets name, or mnist_5k."
 )
@@ -64,6 +73,14 @@ flags.register_validator(
     "columns",
     lambda names: set(names) <= set(COLUMNS),
     f"must be some of {', '.join(COLUMNS)}",
+)
+flags.register_validator(
+    "seeds", lambda seeds: all(map(str.isdecimal, seeds)), "must be integers"
+)
+flags.register_validator(
+    "widths",
+    lambda widths: all(map(_is_width, widths)),
+    "must be numbers of 0.01 or more, such as 0.25",
 )
 define_runner_flags(flags.FLAGS)
 _KEYS = ("column", "width", "seed", "file")
