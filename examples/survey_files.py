@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from file_figures import accuracy_of
 from row_file import RowFile
+from survey_columns import INT4_QAT
 from survey_columns import Lab
 from survey_family import WIDTHS
 from survey_family import build
@@ -82,7 +83,8 @@ def make_file(
         model = lab.quantized(column, width, seed, file)
     row = FileRow(column, width, seed, file, _num_parameters(trained), 0, 0, 0)
     path = folder / row.name
-    report = to_tflite(model, path, samples=lab.samples)
+    packing = "int4" if file == INT4_QAT else None
+    report = to_tflite(model, path, packing, lab.samples)
     return dataclasses.replace(
         row,
         accuracy=accuracy_of(path, *lab.data.test),

@@ -1,12 +1,20 @@
+import keras
 import numpy as np
 import pytest
 import survey_files
+from image_data import ImageData
 from row_file import RowFile
+from survey_columns import INT4_QAT
+from survey_columns import QAT
 from survey_files import FileRow
 from survey_files import LatencyRow
 from survey_files import SizeRow
+from survey_files import make_file
 from survey_files import make_sizes
 from survey_files import time_files
+
+import keras_eff
+from keras_eff.export import to_tflite
 
 # The survey's, in bytes.
 INT8_BYTES = 26.87 * 1024
@@ -26,6 +34,34 @@ def test_untrained_files_are_no_larger_than_the_survey_s(tmp_path, monkeypatch):
 def test_names_tell_files_apart():
     row = FileRow("bn first", 0.25, 1, "int8 QAT", 1, 0.5, 1, 1)
     assert row.name == "bn_first_0.25_1_int8_QAT.tflite"
+
+
+def test_only_files_of_four_bits_are_packed(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    packings = {}
+
+    class Laboratory:
+        samples = np.zeros((1, 8), "float32")
+        data = ImageData(None, None, (samples, np.zeros(1)), 4)
+
+        def trained(self, column, width, seed):
+            return model
+
+        def quantized(self, column, width, seed, file):
+            quantized = keras_eff.quantize(model, 4)
+            return keras_eff.calibrate(quantized, np.ones((4, 8), "float32"))
+
+    def write(model, path, packing, samples):
+        packings[path.name] = packing
+        return to_tflite(model, path, packing, samples)
+
+    monkeypatch.setattr(survey_files, "to_tflite", write)
+    for file in ("float32", QAT, INT4_QAT):
+        row = make_file(Laboratory(), tmp_path, "slimmed", 0.1, 0, file)
+        assert row.size_bytes == (tmp_path / row.name).stat().st_size
+        assert row.num_parameters == model.count_params()
+        assert 0 <= row.accuracy <= 1
+    assert list(packings.values()) == [None, None, "int4"]
 
 
 @pytest.fixture
