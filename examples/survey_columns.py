@@ -71,6 +71,14 @@ COLUMNS = {
         change="remove channels",
         files=(*_INT8, INT4_QAT),
     ),
+    # Without a teacher, which costs accuracy where trainings are short.
+    "slimmed untaught": Column(
+        distills=False,
+        start="augmentation",
+        start_width=2.0,
+        change="remove channels",
+        files=(*_INT8, INT4_QAT),
+    ),
     "separable": Column("separable"),
     "pruned": Column(start="distillation", change="prune"),
 }

@@ -20,6 +20,7 @@ from survey_files import LatencyRow
 from survey_files import SizeRow
 
 from keras_eff.tuning import grow_improve_shrink
+from keras_eff.tuning import pareto_front
 from keras_eff.tuning import shrink_and_improve
 
 # Of the survey's table 6, in KB of 1,024 bytes.
@@ -87,7 +88,7 @@ def joined(
     """A row for each column, width and kind of file: means over seeds."""
     times = {row.name: row.median_ms for row in latencies}
     groups = collections.defaultdict(list)
-    for row in files:
+    for row in sorted(files, key=_order):
         groups[row.column, row.width, row.file].append(row)
     return [
         {
@@ -102,6 +103,12 @@ def joined(
         }
         for (column, width, file), group in groups.items()
     ]
+
+
+def _order(row):
+    column = COLUMNS[row.column]
+    place = list(COLUMNS).index(row.column)
+    return place, row.width, column.files.index(row.file), row.seed
 
 
 _MEANS = ("num_parameters", "accuracy", "size_bytes", "gzip_bytes")
@@ -292,33 +299,24 @@ def _split(rows):
 def _strategies(rows):
     family, beyond = _split(rows)
     others = [row for found in beyond.values() for row in found]
+    front = pareto_front(family).rows
     text = ["## Strategies"]
-    for title, before, after, strategy in (
-        (
-            "Shrink and improve, in the survey's family",
-            _plain(rows),
-            family,
-            shrink_and_improve,
-        ),
-        (
-            "Grow, improve and shrink, in it",
-            _plain(rows),
-            family,
-            grow_improve_shrink,
-        ),
-        ("Shrink and improve, beyond it", family, others, shrink_and_improve),
-        (
-            "Grow, improve and shrink, beyond it",
-            family,
-            others,
-            grow_improve_shrink,
-        ),
+    for place, before, after in (
+        ("in the survey's family, from its baseline", _plain(rows), family),
+        ("beyond it, from its frontier", front, others),
     ):
-        exchanges = strategy(before, after)
-        lines = [f"- {exchange}" for exchange in exchanges] or ["- none"]
-        told = f"### {title} ({len(exchanges)} of {len(before)} files)"
-        text += ["", told, "", *lines]
+        for title, strategy in _STRATEGIES.items():
+            exchanges = strategy(before, after)
+            lines = [f"- {exchange}" for exchange in exchanges] or ["- none"]
+            count = f"{len(exchanges)} of {len(before)} files"
+            text += ["", f"### {title}, {place} ({count})", "", *lines]
     return "\n".join(text)
+
+
+_STRATEGIES = {
+    "Shrink and improve": shrink_and_improve,
+    "Grow, improve and shrink": grow_improve_shrink,
+}
 
 
 def _plain(rows):

@@ -110,7 +110,7 @@ def test_a_few_columns_make_a_report(tmp_path):
         "-",
         "-",
     ]
-    assert "### Shrink and improve, beyond it (0 of 6 files)\n\n- none" in text
+    assert "from its frontier (0 of 1 files)\n\n- none" in text
 
 
 def test_columns_beyond_the_survey_alone_make_a_report(tmp_path):
