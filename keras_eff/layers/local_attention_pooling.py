@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 from keras import ops
 
 from keras_eff.layers.arguments import check_rate
@@ -6,6 +7,9 @@ from keras_eff.layers.arguments import check_size
 
 # Far below any score; in float16 too.
 _NEVER = -3e4
+# Up to here, the heads of a group take less time in one product, where keys of
+# other heads are masked, than moved apart.
+_TOKENS = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -61,6 +65,8 @@ class LocalAttentionPooling(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = check_size("num_heads", num_heads)
         self.group_size = check_size("group_size", group_size, 2)
+        is_small = num_heads * group_size <= _TOKENS
+        self.heads_together = num_heads if is_small else 1
         self.dropout = check_rate("dropout", dropout)
         self.seed = seed
         if dropout:
@@ -81,22 +87,25 @@ class LocalAttentionPooling(keras.layers.Layer):
         training=False,
     ):
         weights = self._weights(value, mask)
-        query, key, value = map(self._heads, (query, key, value))
-        # (batch, groups, heads, queries, keys)
-        query = ops.transpose(query * query.shape[-1] ** -0.5, (0, 1, 3, 2, 4))
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 4, 2)))
-        if weights is not None:
-            absent = 1.0 - ops.expand_dims(weights, (2, 3))
-            scores = scores + absent * _NEVER
-        scores = ops.softmax(scores)
+        query, key, value = map(self._tokens, (query, key, value))
+        scores = ops.einsum("bgsqd,bgskd->bgsqk", query, key)
+        scores = scores * query.shape[-1] ** -0.5
+        scores = ops.softmax(scores + self._unrelated(weights))
         if self.dropout:
             scores = self.dropout_layer(scores, training=training)
-        mean = ops.transpose(_mean_over_queries(scores, weights), (0, 1, 3, 2))
-        pooled = ops.sum(ops.expand_dims(mean, -1) * value, 2)
-        shape = ops.shape(pooled)
-        size = self.num_heads * pooled.shape[-1]
-        pooled = ops.reshape(pooled, (*shape[:2], size))
-        return (pooled, scores) if return_attention_scores else pooled
+        batch, groups, sets, tokens, _ = ops.shape(scores)
+        shape = (batch, groups, sets, self.group_size, self.heads_together)
+        scores = ops.reshape(scores, (*shape, tokens))
+        pooled = ops.matmul(_mean_over_queries(scores, weights), value)
+        size = self.num_heads * value.shape[-1]
+        pooled = ops.reshape(pooled, (batch, groups, size))
+        if not return_attention_scores:
+            return pooled
+        # Keys of other heads have no share.
+        scores = ops.sum(ops.reshape(scores, (-1, self.heads_together)), -1)
+        scores = ops.reshape(scores, (*shape, self.group_size))
+        shape = (batch, groups, self.num_heads, *[self.group_size] * 2)
+        return pooled, ops.reshape(ops.swapaxes(scores, 3, 4), shape)
 
     def _weights(self, x, mask):
         """1 at the positions that count, in groups; None if they all do."""
@@ -108,11 +117,30 @@ class LocalAttentionPooling(keras.layers.Layer):
             mask = ops.ones_like(x[..., :1])
         return ops.squeeze(self._groups(mask), -1)
 
-    def _heads(self, x):
-        """Shape (batch, groups, group_size, num_heads, size of a head)."""
+    def _tokens(self, x):
+        """Shape (batch, groups, sets of heads, tokens, size of a head).
+
+        A token is one head's part of a position; those of a set are together.
+        """
         x = self._groups(x)
+        shape = ops.shape(x)[:2]
         size = x.shape[-1] // self.num_heads
-        return ops.reshape(x, (*ops.shape(x)[:3], self.num_heads, size))
+        sets = self.num_heads // self.heads_together
+        if sets > 1:
+            x = ops.reshape(x, (*shape, self.group_size, sets, -1))
+            x = ops.swapaxes(x, 2, 3)
+        tokens = self.group_size * self.heads_together
+        return ops.reshape(x, (*shape, sets, tokens, size))
+
+    def _unrelated(self, weights):
+        """0 for a key of the query's own head that counts, else far below."""
+        heads = np.eye(self.heads_together)
+        related = np.tile(heads, [self.group_size] * 2)
+        related = ops.cast(related, self.compute_dtype)
+        if weights is not None:
+            keys = ops.repeat(weights, self.heads_together, 2)
+            related = related * ops.expand_dims(keys, (2, 3))
+        return (1.0 - related) * _NEVER
 
     def _groups(self, x):
         """Shape (batch, groups, group_size, features)."""
@@ -170,6 +198,6 @@ class LocalAttentionPooling(keras.layers.Layer):
 def _mean_over_queries(scores, weights):
     if weights is None:
         return ops.mean(scores, 3)
-    queries = ops.expand_dims(weights, (2, 4))
+    queries = ops.expand_dims(weights, (2, 4, 5))
     count = ops.maximum(ops.sum(queries, 3), 1.0)
     return ops.sum(scores * queries, 3) / count

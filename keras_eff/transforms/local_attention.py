@@ -10,7 +10,9 @@ import keras
 from keras import ops
 
 from keras_eff.layers import FakeQuant
+from keras_eff.layers import TransformedWeights
 from keras_eff.transforms.graph import mask_of
+from keras_eff.transforms.graph import producer
 
 # Of an int8 tensor whose step is 1: integers stay as they are.
 INTEGERS = (-128.0, 127.0)
@@ -20,6 +22,8 @@ _CERTAIN = 16
 # Divided by the number of positions that count in a group.
 _WHOLE = 120
 _NEVER = -3e4
+# Products that take as long as one more element to multiply and to sum.
+_COST_OF_SUM = 10
 
 
 def expand_local_attention(call, rewriter):
@@ -46,20 +50,72 @@ def expand_local_attention(call, rewriter):
 
 
 def lower_local_attention(call, lowering):
-    """Writes `LocalAttentionPooling` for a float file."""
+    """Writes `LocalAttentionPooling` for a float file.
+
+    Values that a dense layer makes are pooled before that layer, which has
+    then `group_size` times fewer positions to compute.
+    """
     if not _is_static(call):
         return lowering.copy(call)
     query, key, value, present = _grouped(call)
-    scores = _scores(query, key)
-    if present is None:
-        weights = ops.mean(ops.softmax(scores, 3), 2)
+    weights = _mean_softmax(_scores(query, key), present)
+    dense = producer(call.args[2])
+    if not _is_worth_moving(dense, call.operation, lowering):
         return _pooled(weights, value)
-    present = ops.cast(present, "float32")
-    absent = ops.expand_dims(1.0 - present, 2)
-    shares = ops.softmax(scores + absent * _NEVER, 3)
-    count = ops.maximum(ops.sum(present, 2), 1.0)
-    weights = ops.sum(shares * ops.expand_dims(present, 3), 2)
-    return _pooled(weights / ops.expand_dims(count, 2), value)
+    inputs = ops.expand_dims(_groups(dense.input, call.operation), 3)
+    pooled = _values(_pooled(weights, inputs), dense, call.operation, lowering)
+    if present is None:
+        return pooled
+    return pooled * ops.cast(ops.max(present, 2), "float32")
+
+
+def _mean_softmax(scores, present):
+    """The mean over queries of the softmax over keys.
+
+    In between, groups are the last axis, along which all groups are computed
+    at once.
+    """
+    scores = ops.transpose(scores, (2, 3, 4, 0, 1))
+    if present is None:
+        return ops.transpose(ops.mean(_softmax(scores), 0), (2, 3, 0, 1))
+    present = ops.transpose(ops.cast(present, "float32"), (2, 3, 0, 1))
+    shares = _softmax(scores + (1.0 - present) * _NEVER)
+    mean = ops.sum(shares * ops.expand_dims(present, 1), 0)
+    mean = mean / ops.maximum(ops.sum(present, 0), 1.0)
+    return ops.transpose(mean, (2, 3, 0, 1))
+
+
+def _softmax(scores):
+    exponentials = ops.exp(scores - ops.max(scores, 1, keepdims=True))
+    return exponentials / ops.sum(exponentials, 1, keepdims=True)
+
+
+def _is_worth_moving(dense, layer, lowering):
+    """Whether what it saves in products is more than the sums it adds."""
+    if type(dense) is not keras.layers.Dense:
+        return False
+    # Pruned weights, and those of few bits, have kernels in dense layers only.
+    if isinstance(lowering.origins[dense], TransformedWeights):
+        return False
+    if dense.activation is not keras.activations.linear:
+        return False
+    saved = dense.units // layer.num_heads * (1 - 1 / layer.group_size)
+    return saved > _COST_OF_SUM
+
+
+def _values(pooled, dense, layer, lowering):
+    """Each head's part of a dense layer, applied to what the head pooled."""
+    convolution = keras.layers.Conv1D(
+        dense.units,
+        kernel_size=1,
+        groups=layer.num_heads,
+        use_bias=dense.use_bias,
+        name=lowering.unique(dense.name),
+        dtype="float32",
+    )
+    kernel, *bias = dense.get_weights()
+    weights = [kernel[None], *bias]
+    return lowering.constant(id(convolution), convolution, weights, pooled)
 
 
 def _is_static(call):
@@ -98,7 +154,9 @@ def _scores(query, key):
 
 def _pooled(weights, value):
     pooled = ops.sum(ops.expand_dims(weights, -1) * value, 2)
-    return ops.reshape(pooled, (-1, value.shape[1], math.prod(value.shape[3:])))
+    return ops.reshape(
+        pooled, (-1, pooled.shape[1], math.prod(pooled.shape[2:]))
+    )
 
 
 def _at(x, axis, place):

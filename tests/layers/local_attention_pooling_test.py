@@ -59,7 +59,7 @@ def made_model(length=10, mask=False, **options):
     return keras.Model([*inputs, of_mask], layer(*inputs, mask=of_mask))
 
 
-@pytest.mark.parametrize("group_size", [2, 4, 5, 10, 11])
+@pytest.mark.parametrize("group_size", [2, 4, 5, 10, 11, 17])
 @pytest.mark.parametrize("length", [1, 3, 10])
 def test_outputs_equal_a_loop(length, group_size):
     layer = LocalAttentionPooling(HEADS, group_size)
@@ -107,6 +107,25 @@ def test_a_mask_that_hides_nothing_changes_nothing(length):
     arrays, mask = data(length), np.ones((2, length), bool)
     found = run(layer, *arrays, mask=mask)
     np.testing.assert_allclose(found, run(layer, *arrays), **CLOSE)
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.4])
+def test_heads_in_one_product_and_heads_apart_give_the_same(hidden):
+    layer = LocalAttentionPooling(HEADS, group_size=4)
+    assert layer.heads_together == HEADS
+    mask = np.random.default_rng(0).random((2, 10)) >= hidden
+    mask[:, ::4] = True
+    options = {"mask": mask, "return_attention_scores": True}
+    together = run(layer, *data(), **options)
+    layer.heads_together = 1
+    apart = run(layer, *data(), **options)
+    for found, expected in zip(together, apart, strict=True):
+        np.testing.assert_allclose(found, expected, **CLOSE)
+
+
+def test_heads_of_large_groups_are_moved_apart():
+    assert LocalAttentionPooling(8, group_size=4).heads_together == 8
+    assert LocalAttentionPooling(8, group_size=5).heads_together == 1
 
 
 @pytest.mark.parametrize("length", [8, 10])

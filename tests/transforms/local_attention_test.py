@@ -5,6 +5,7 @@ import pytest
 import keras_eff
 from keras_eff.export.lowering import Lowering
 from keras_eff.export.lowering_rules import RULES
+from keras_eff.export.weight_rounding import round_weights
 from keras_eff.layers import LocalAttentionPooling
 from keras_eff.transforms.expansion import expand
 from keras_eff.transforms.graph import calls
@@ -62,6 +63,83 @@ def test_the_float_file_computes_the_same(length, group_size, masked):
     )
     kinds = {kind_of(node.operation) for node, _ in calls(lowered)}
     assert "local_attention" not in kinds
+
+
+def moved(model):
+    """Whether a float file pools before it computes the values."""
+    lowered = Lowering(RULES).lower(model)
+    return lowered, any(type(x).__name__ == "Conv1D" for x in lowered.layers)
+
+
+def projected(length=10, masked=False, wrap=lambda model: model, **options):
+    options = {"num_heads": 2, "key_dim": 16, "group_size": 4, **options}
+    inputs = [keras.Input((length, 6))]
+    if masked:
+        inputs.append(keras.Input((length,), dtype="bool"))
+    layer = keras_eff.layers.LocalProjectedAttention(
+        bias_initializer="random_normal", **options
+    )
+    mask = inputs[1] if masked else None
+    return wrap(keras.Model(inputs, layer(inputs[0], mask=mask)))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("length", [8, 10])
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_the_float_file_pools_before_it_projects(length, masked, use_bias):
+    model = projected(length, masked, use_bias=use_bias, value_dim=24)
+    lowered, is_moved = moved(model)
+    assert is_moved
+    x, *_, mask = samples(length, masked=True)
+    x = [x, mask] if masked else x
+    np.testing.assert_allclose(
+        lowered.predict(x), model.predict(x), rtol=1e-4, atol=1e-5
+    )
+
+
+def pruned(model):
+    return keras_eff.prune(model, 0.5)
+
+
+def of_four_bits(model):
+    return round_weights(model, num_bits=4, smallest=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"wrap": pruned}, {"wrap": of_four_bits}, {"value_dim": 8}],
+    ids=["pruned", "four_bits", "small_heads"],
+)
+def test_values_stay_in_a_dense_layer(options):
+    lowered, is_moved = moved(projected(8, **options))
+    assert not is_moved
+    assert sum(type(x).__name__ == "Dense" for x in lowered.layers) == 4
+
+
+@pytest.mark.parametrize("make", [None, "dense"])
+def test_values_that_no_linear_layer_makes_are_pooled(make):
+    x = keras.Input((8, 32))
+    y = keras.layers.Dense(32, "relu")(x) if make else x
+    outputs = LocalAttentionPooling(2, 4)(x, x, y)
+    model = keras.Model(x, outputs)
+    lowered, is_moved = moved(model)
+    assert not is_moved
+    x = np.random.default_rng(0).normal(size=(2, 8, 32))
+    np.testing.assert_allclose(
+        lowered.predict(x), model.predict(x), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("num_heads", [2, 16])
+@pytest.mark.parametrize("length", [None, 8, 10])
+def test_files_that_return_the_attention_are_right(length, num_heads, tmp_path):
+    x = keras.Input((length, 6))
+    layer = keras_eff.layers.LocalProjectedAttention(num_heads, 4)
+    model = keras.Model(x, layer(x, return_attention_scores=True))
+    x = samples(length or 9, masked=False)[0]
+    report = keras_eff.export.to_tflite(model, tmp_path / "a.tflite", samples=x)
+    assert report.agreement == 1.0
+    assert length is None or report.delegate_partitions == 1
 
 
 def test_masked_positions_have_no_part():
