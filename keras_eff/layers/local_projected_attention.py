@@ -27,7 +27,8 @@ class LocalProjectedAttention(keras.layers.Layer):
         output_dim: Positive integer, size of the output; by default that of
             the inputs.
         dropout: Float in [0, 1), share of the attention that is dropped.
-        use_bias: Boolean, whether the dense layers have a bias.
+        use_bias: Boolean, whether the dense layers have a bias; that of the
+            keys has none, as none would change the attention.
         seed: Optional integer, for dropout that repeats.
         **kwargs: `kernel_initializer`, `bias_regularizer` and so on, for all
             four as in `keras.layers.Dense`, and arguments of
@@ -99,15 +100,17 @@ class LocalProjectedAttention(keras.layers.Layer):
         dense = keras.layers.Dense(1, use_bias=use_bias, **arguments)
         self._of_dense = dense.get_config()
         self.query_dense = self._dense("query", num_heads * key_dim)
-        self.key_dense = self._dense("key", num_heads * key_dim)
+        # A bias would be the same in all scores of a query: softmax is blind
+        # to it.
+        self.key_dense = self._dense("key", num_heads * key_dim, use_bias=False)
         self.value_dense = self._dense("value", num_heads * self.value_dim)
         # Made when the size of the inputs is known, if that is its own.
         self.output_dense = None
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self.supports_masking = True
 
-    def _dense(self, part, units):
-        own = {"units": units, "name": f"{self.name}_{part}"}
+    def _dense(self, part, units, **own):
+        own |= {"units": units, "name": f"{self.name}_{part}"}
         own["dtype"] = self.dtype_policy
         return keras.layers.Dense.from_config({**self._of_dense, **own})
 

@@ -40,9 +40,8 @@ def softmax(x):
 def loop(x, weights, group_size, mask=None):
     """Dense layers around attention, for each row, group and head."""
     mask = np.ones(x.shape[:2], bool) if mask is None else mask
-    of_query, of_key, of_value, of_output = zip(
-        weights[::2], weights[1::2], strict=True
-    )
+    of_query, of_value, of_output = weights[:2], weights[3:5], weights[5:]
+    of_key = (weights[2], 0.0)
     rows = []
     for row, counts in zip(x, mask, strict=True):
         groups = []
@@ -102,7 +101,11 @@ def test_one_group_is_the_mean_of_multi_head_attention(value_dim):
     twin = keras.layers.MultiHeadAttention(HEADS, KEY_DIM, value_dim)
     twin.build(x.shape, x.shape)
     # Of Keras, a kernel has an axis for the heads.
-    for weight, values in zip(twin.weights, layer.get_weights(), strict=True):
+    weights = layer.get_weights()
+    # Whatever their bias is, it changes no share.
+    bias_of_keys = np.random.default_rng(3).normal(size=HEADS * KEY_DIM)
+    weights.insert(3, bias_of_keys)
+    for weight, values in zip(twin.weights, weights, strict=True):
         weight.assign(values.reshape(weight.shape))
     expected, scores = run(twin, x, value=x, return_attention_scores=True)
     found, of_groups = run(layer, x, return_attention_scores=True)
@@ -254,7 +257,8 @@ def test_without_a_bias_there_are_four_kernels():
     layer, x = made(4, use_bias=False), samples()
     shapes = [weight.shape for weight in layer.weights]
     assert shapes == 3 * [(FEATURES, 6)] + [(6, FEATURES)]
-    weights = [w for kernel in layer.get_weights() for w in (kernel, 0.0)]
+    query, key, value, output = layer.get_weights()
+    weights = [query, 0.0, key, value, 0.0, output, 0.0]
     np.testing.assert_allclose(run(layer, x), loop(x, weights, 4), **CLOSE)
 
 
@@ -270,8 +274,11 @@ def test_arguments_of_the_weights_reach_all_four():
     clone = LocalProjectedAttention.from_config(layer.get_config())
     assert clone.get_config() == layer.get_config()
     clone.build((2, 7, FEATURES))
-    kernels, biases = clone.weights[::2], clone.weights[1::2]
-    assert len(kernels) == len(biases) == len(clone.losses) == 4
+    kernels = [x for x in clone.weights if x.name == "kernel"]
+    biases = [x for x in clone.weights if x.name == "bias"]
+    assert len(kernels) == len(clone.losses) == 4
+    # The keys have none.
+    assert len(biases) == 3 and len(clone.weights) == 7
     for kernel in kernels:
         assert (ops.convert_to_numpy(kernel) == 1).all()
     for bias in biases:
@@ -284,7 +291,7 @@ def test_arguments_of_the_weights_reach_all_four():
 def test_each_dense_layer_draws_weights_of_its_own():
     layer = LocalProjectedAttention(HEADS, KEY_DIM)
     layer.build((2, 7, FEATURES))
-    query, key, value = (layer.get_weights()[i] for i in (0, 2, 4))
+    query, key, value = (layer.get_weights()[i] for i in (0, 2, 3))
     assert (query != key).any() and (key != value).any()
 
 
