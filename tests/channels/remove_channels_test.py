@@ -7,6 +7,11 @@ from keras import layers
 
 import keras_eff
 
+only_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="only TensorFlow's models become files",
+)
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -132,6 +137,7 @@ def test_a_budget_is_met_with_what_it_needs(model):
 TIMES = "median_ms mean_ms min_ms p5_ms p95_ms std_ms init_ms"
 
 
+@only_tensorflow
 def test_latency_is_measured_by_the_runner(model):
     sizes = []
 
@@ -172,6 +178,7 @@ def test_the_smaller_model_trains_and_is_saved(model, tmp_path):
     np.testing.assert_allclose(loaded(X), smaller(X), rtol=1e-5, atol=1e-6)
 
 
+@only_tensorflow
 def test_the_smaller_model_is_quantized_and_exported(model, tmp_path):
     smaller = keras_eff.remove_channels(model, 0.5)
     quantized = keras_eff.quantize(smaller)
