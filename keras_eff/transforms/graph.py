@@ -174,6 +174,12 @@ def producer(tensor) -> keras.Operation:
     return tensor._keras_history.operation
 
 
+def source(tensor):
+    """The first symbolic tensor of the call that made a symbolic tensor."""
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index].input_tensors[0]
+
+
 def mask_of(tensor):
     """The Keras mask that travels with a symbolic tensor, or None."""
     return getattr(tensor, "_keras_mask", None)

@@ -4,6 +4,7 @@ Tensors have the axes batch, groups, queries, keys, heads, features, or some
 of these.
 """
 
+import inspect
 import math
 
 import keras
@@ -13,6 +14,7 @@ from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.transforms.graph import mask_of
 from keras_eff.transforms.graph import producer
+from keras_eff.transforms.graph import source
 
 # Of an int8 tensor whose step is 1: integers stay as they are.
 INTEGERS = (-128.0, 127.0)
@@ -59,10 +61,11 @@ def lower_local_attention(call, lowering):
         return lowering.copy(call)
     query, key, value, present = _grouped(call)
     weights = _mean_softmax(_scores(query, key), present)
-    dense = producer(call.args[2])
+    made = _arguments(call)["value"]
+    dense = producer(made)
     if not _is_worth_moving(dense, call.operation, lowering):
         return _pooled(weights, value)
-    inputs = ops.expand_dims(_groups(dense.input, call.operation), 3)
+    inputs = ops.expand_dims(_groups(source(made), call.operation), 3)
     pooled = _values(_pooled(weights, inputs), dense, call.operation, lowering)
     if present is None:
         return pooled
@@ -105,29 +108,38 @@ def _is_worth_moving(dense, layer, lowering):
 
 def _values(pooled, dense, layer, lowering):
     """Each head's part of a dense layer, applied to what the head pooled."""
-    convolution = keras.layers.Conv1D(
-        dense.units,
-        kernel_size=1,
-        groups=layer.num_heads,
-        use_bias=dense.use_bias,
-        name=lowering.unique(dense.name),
-        dtype="float32",
-    )
     kernel, *bias = dense.get_weights()
-    weights = [kernel[None], *bias]
-    return lowering.constant(id(convolution), convolution, weights, pooled)
+
+    def make():
+        return keras.layers.Conv1D(
+            dense.units,
+            kernel_size=1,
+            groups=layer.num_heads,
+            use_bias=dense.use_bias,
+            name=lowering.unique(dense.name),
+            dtype="float32",
+        )
+
+    key = (id(dense), "of heads")
+    return lowering.apply(key, make, [kernel[None], *bias], pooled)
+
+
+def _arguments(call):
+    """The arguments of a call by name, however they were given."""
+    signature = inspect.signature(call.operation.call)
+    return signature.bind(*call.args, **call.kwargs).arguments
 
 
 def _is_static(call):
-    wants_scores = call.kwargs.get("return_attention_scores", False)
+    wants_scores = _arguments(call).get("return_attention_scores", False)
     return call.tensors[0].shape[1] and not wants_scores
 
 
 def _grouped(call):
     """Queries, keys, values by group and head; int32 1s where one counts."""
-    layer = call.operation
-    query, key, value = call.args
-    mask = call.kwargs.get("mask")
+    layer, arguments = call.operation, _arguments(call)
+    query, key, value = (arguments[x] for x in ("query", "key", "value"))
+    mask = arguments.get("mask")
     mask = mask_of(value) if mask is None else mask
     if mask is not None:
         mask = ops.expand_dims(ops.cast(mask, "int32"), -1)

@@ -97,6 +97,41 @@ def test_the_float_file_pools_before_it_projects(length, masked, use_bias):
     )
 
 
+def test_a_layer_that_is_called_twice_keeps_one_set_of_weights():
+    layer = keras_eff.layers.LocalProjectedAttention(2, 16)
+    inputs = [keras.Input((8, 6)) for _ in range(2)]
+    model = keras.Model(inputs, [layer(x) for x in inputs])
+    lowered, is_moved = moved(model)
+    assert is_moved and lowered.count_params() == model.count_params()
+    x = samples(8, masked=False)[:2]
+    for found, expected in zip(
+        lowered.predict(x), model.predict(x), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_arguments_are_found_however_they_were_given(by_name):
+    inputs = [keras.Input((8, 6)) for _ in range(3)]
+    mask = keras.Input((8,), dtype="bool")
+    pooling = LocalAttentionPooling(2, 4)
+    if by_name:
+        names = ("query", "key", "value")
+        outputs = pooling(**dict(zip(names, inputs, strict=True)), mask=mask)
+    else:
+        outputs = pooling(*inputs, mask)
+    model = keras.Model([*inputs, mask], outputs)
+    x = samples(8, masked=True)
+    expected = model.predict(x)
+    lowered, _ = moved(model)
+    np.testing.assert_allclose(
+        lowered.predict(x), expected, rtol=1e-4, atol=1e-5
+    )
+    expanded, _ = expand(model)
+    difference = np.abs(expanded.predict(x) - expected)
+    assert difference.max() < 0.02 * np.abs(expected).max()
+
+
 def pruned(model):
     return keras_eff.prune(model, 0.5)
 
