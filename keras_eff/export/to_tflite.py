@@ -1,39 +1,24 @@
 import time
 
-import keras
-
-from keras_eff.export.calibrated_conversion import convert_calibrated
-from keras_eff.export.casts import drop_float_casts
-from keras_eff.export.comparison import compare
-from keras_eff.export.comparison import keras_outputs
-from keras_eff.export.conversion import convert
 from keras_eff.export.draft import check_path
 from keras_eff.export.draft import draft
-from keras_eff.export.ends import name_ends
 from keras_eff.export.execution import execute
+from keras_eff.export.file_content import file_content
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
-from keras_eff.export.grid import restore_grid
 from keras_eff.export.inspection import inspect
-from keras_eff.export.lowering import Lowering
-from keras_eff.export.lowering_rules import RULES
-from keras_eff.export.preparation import SMALLEST_WEIGHT
 from keras_eff.export.preparation import prepare
-from keras_eff.export.preparation import weight_bits
 from keras_eff.export.report import Report
-from keras_eff.export.sparsity import check_sparsity
-from keras_eff.export.strip import strip
-from keras_eff.export.weight_only import store_weights
+from keras_eff.export.verification import compare_with
+from keras_eff.export.verification import in_full_precision
+from keras_eff.export.verification import verify
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.graph import producer
-from keras_eff.transforms.samples import batches
 from keras_eff.transforms.samples import check_samples
 from keras_eff.transforms.samples import random_samples
 
-_BATCH = 32
 _COMPARED = 256
 _RANDOM_SAMPLES = 16
 
@@ -154,13 +139,13 @@ def to_tflite(
     if samples is None:
         samples = random_samples(converted, _RANDOM_SAMPLES)
     options = (name, samples, batch_size, io_dtype, sparse, keep_names)
-    data = _file(converted, *options)
+    data = file_content(converted, *options)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
     shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
     with draft(path, data) as temporary:
         execution = execute(temporary, shown)
-        reference = _in_full_precision(converted)
-        comparison = _verify(reference, shown, execution, limit)
+        reference = in_full_precision(converted)
+        comparison = verify(reference, shown, execution, limit)
         contents = inspect(temporary)
     quantized_here = converted is not model
     return Report(
@@ -173,7 +158,7 @@ def to_tflite(
         mean_lsb=comparison.mean_lsb,
         agreement=comparison.agreement,
         float_agreement=(
-            _compare(model, shown, execution).agreement
+            compare_with(model, shown, execution).agreement
             if quantized_here
             else None
         ),
@@ -193,64 +178,3 @@ def _check_numbers(batch_size, tolerance):
             "Argument `tolerance` must be a float, 0 or more. "
             f"Received: tolerance={tolerance!r}"
         )
-
-
-def _file(model, name, samples, batch_size, io_dtype, sparse, keep_names):
-    lowered = Lowering(RULES).lower(model)
-    chosen = FORMATS[name]
-    if name == "int16x8":
-        data = convert_calibrated(lowered, batch_size, io_dtype, samples)
-    else:
-        data = convert(
-            lowered, chosen.converted_as, batch_size, io_dtype, sparse
-        )
-    check_sparsity(data, chosen.converted_as)
-    if chosen.converted_as == "int8":
-        data = drop_float_casts(data)
-        data = _with_trained_weights(data, name, weight_bits(model))
-    if chosen.is_weight_only:
-        data = store_weights(data, chosen.rounded_bits, SMALLEST_WEIGHT)
-    outputs = [producer(x).name for x in model.outputs]
-    data = name_ends(
-        data,
-        inputs=[x.name for x in model.inputs],
-        outputs=[x.removesuffix("_fake_quant") for x in outputs],
-    )
-    return data if keep_names else strip(data)
-
-
-def _with_trained_weights(data, name, widths):
-    for num_bits in widths:
-        if name == "int4" and num_bits <= 4:
-            data = restore_grid(data, num_bits, stored_bits=4)
-        if num_bits < 8:
-            # All but those that have become INT4.
-            data = restore_grid(data, num_bits)
-    return data
-
-
-def _in_full_precision(model):
-    """The model, or its clone in float32 where it computes in less."""
-    layers = layers_of(model, keras.layers.Layer)
-    if not any("float16" in layer.compute_dtype for layer in layers):
-        return model
-    return Lowering({}).lower(model)
-
-
-def _verify(model, samples, execution, limit):
-    """Raises unless both runs of the file agree with the Keras model."""
-    comparison = _compare(model, samples, execution)
-    if not comparison.mean_share <= limit:
-        raise RuntimeError(
-            f"The file does not compute what model {model.name!r} computes: "
-            f"mean difference {comparison.mean_share:.3g} of the largest "
-            f"output (tolerance {limit:.3g}), largest difference "
-            f"{comparison.max_abs_error:.3g}, agreement "
-            f"{comparison.agreement}. Nothing was written"
-        )
-    return comparison
-
-
-def _compare(model, samples, execution):
-    expected = keras_outputs(model, batches(model, samples, _BATCH))
-    return compare(expected, execution)

@@ -486,12 +486,11 @@ def test_a_file_that_differs_is_refused(aware, images, tmp_path, monkeypatch):
     path = tmp_path / "m.tflite"
     path.write_bytes(b"what was there")
     other = keras_eff.calibrate(keras_eff.quantize(convnet()), images)
-    convert = module.__globals__["convert"]
-    wrong = module.__globals__["Lowering"](module.__globals__["RULES"]).lower(
-        other
-    )
+    content = module.__globals__["file_content"]
     monkeypatch.setitem(
-        module.__globals__, "convert", lambda _, *rest: convert(wrong, *rest)
+        module.__globals__,
+        "file_content",
+        lambda _, *rest: content(other, *rest),
     )
     with pytest.raises(RuntimeError, match="does not compute"):
         to_tflite(aware, path, samples=images)
