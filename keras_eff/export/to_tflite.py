@@ -15,6 +15,7 @@ from keras_eff.export.verification import in_full_precision
 from keras_eff.export.verification import verify
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.transforms.end_names import end_names
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.samples import check_samples
 from keras_eff.transforms.samples import random_samples
@@ -139,7 +140,7 @@ def to_tflite(
     if samples is None:
         samples = random_samples(converted, _RANDOM_SAMPLES)
     options = (name, samples, batch_size, io_dtype, sparse, keep_names)
-    data = file_content(converted, *options)
+    data = file_content(converted, *options, end_names(model))
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
     shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
     with draft(path, data) as temporary:
