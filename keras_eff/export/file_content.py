@@ -14,7 +14,15 @@ from keras_eff.export.weight_only import store_weights
 
 
 def file_content(
-    model, name, samples, batch_size, io_dtype, sparse, keep_names, ends
+    model,
+    name,
+    samples,
+    batch_size,
+    io_dtype,
+    sparse,
+    keep_names,
+    ends,
+    shapes,
 ) -> bytes:
     """The content of the file of a model, in one of the formats.
 
@@ -25,14 +33,17 @@ def file_content(
         batch_size, io_dtype, sparse, keep_names: See
             `keras_eff.export.to_tflite`.
         ends: Names of the inputs and of the outputs: see `end_names`.
+        shapes: Shapes of the inputs without the batch.
     """
     lowered = Lowering(RULES).lower(model)
     chosen = FORMATS[name]
     if name == "int16x8":
-        data = convert_calibrated(lowered, batch_size, io_dtype, samples)
+        data = convert_calibrated(
+            lowered, batch_size, io_dtype, samples, shapes
+        )
     else:
         data = convert(
-            lowered, chosen.converted_as, batch_size, io_dtype, sparse
+            lowered, chosen.converted_as, batch_size, io_dtype, sparse, shapes
         )
     check_sparsity(data, chosen.converted_as)
     if chosen.converted_as == "int8":
