@@ -116,9 +116,9 @@ def to_tflite(
             the model of rounded weights; 1e-2 for float16 and "int16x8"; 3e-2
             for the others.
 
-        input_shapes: Shape of the input of the file without the batch, a
-            tuple of integers such as `(20, 8)`, or a list or dict of shapes
-            for several inputs, as `samples`. Needed where the model leaves
+        input_shapes: Shape of the input of the file, a tuple of integers such
+            as `(20, 8)`, or a list or dict of shapes for several inputs, as
+            `samples`; with or without the batch. Needed where the model leaves
             dimensions open (`keras.Input((None, 8))`) and there are no
             samples: by default, the file has the shape of the samples. None
             in it leaves a dimension open in the file too: then whoever runs
@@ -156,7 +156,7 @@ def to_tflite(
     io_dtype = check_options(name, is_aware, samples, method, io_dtype, sparse)
     if samples is not None:
         samples = check_samples(model, samples)
-    shapes = fixed_shapes(model, input_shapes, samples)
+    shapes = fixed_shapes(model, input_shapes, samples, batch_size)
     converted = prepare(model, name, samples, method)
     if samples is None:
         samples = random_samples(converted, _RANDOM_SAMPLES, shapes)
