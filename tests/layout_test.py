@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "transforms": {"layers", "schedules", "ops"},
     "channels": {"layers", "transforms", "export", "latency"},
     "export": {"layers", "transforms", "ops", "child_process", "command"},
-    "latency": {"child_process", "command"},
+    "latency": {"export", "child_process", "command"},
     "text": set(),
 }
 MAY_IMPORT_ALL = {"__init__", "__main__", "command_line", "tuning"}

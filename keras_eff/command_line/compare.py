@@ -108,6 +108,7 @@ def _from_model(path, samples):
         # Here, as two files are compared without Keras.
         from keras_eff.export.comparison import keras_outputs
         from keras_eff.transforms import graph
+        from keras_eff.transforms.end_names import end_names
         from keras_eff.transforms.samples import batches
         from keras_eff.transforms.samples import check_samples
         from keras_eff.transforms.samples import random_samples
@@ -117,7 +118,7 @@ def _from_model(path, samples):
             samples = random_samples(model, _RANDOM_SAMPLES)
         samples = check_samples(model, samples)
         outputs = keras_outputs(model, batches(model, samples, _BATCH))
-        names = [str(name) for name in graph.input_names(model)]
+        names, _ = end_names(model)
     return _Reference(names, samples, dict.fromkeys(_KERNELS, outputs))
 
 

@@ -17,6 +17,7 @@ def convert_calibrated(
     batch_size: int,
     io_dtype: str,
     samples: list[np.ndarray],
+    shapes: list[tuple] | None = None,
 ) -> bytes:
     """The .tflite file of int16 activations and int8 weights of a model.
 
@@ -30,6 +31,7 @@ def convert_calibrated(
         io_dtype: "int16" or "float32", type of the inputs and outputs.
         samples: One array for each input of the model, in their order;
             samples along the first axis.
+        shapes: Shapes of the inputs without the batch, by default the model's.
 
     Raises:
         RuntimeError: If the converter crashes, fails, or takes too long, with
@@ -45,7 +47,8 @@ def convert_calibrated(
         }
         np.savez(payload["samples"], *samples)
         with quiet():
-            _save(model, batch_size, payload["model"])
+            function = as_function(model, batch_size, shapes)
+            _save(model, function, payload["model"])
         try:
             child_process.run(_SCRIPT, payload, _TIMEOUT_S)
         except Exception as error:
@@ -58,8 +61,8 @@ def convert_calibrated(
         return (folder / "model.tflite").read_bytes()
 
 
-def _save(model, batch_size, path):
+def _save(model, function, path):
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
-    module.run = as_function(model, batch_size)
+    module.run = function
     tf.saved_model.save(module, path)

@@ -19,6 +19,7 @@ def convert(
     batch_size: int,
     io_dtype: str,
     sparse: bool = False,
+    shapes: list[tuple] | None = None,
 ) -> bytes:
     """The .tflite file that TensorFlow's converter makes of a model.
 
@@ -32,13 +33,15 @@ def convert(
         io_dtype: Type of the inputs and outputs of an "int8" file.
         sparse: Boolean, whether weights with 30 % of zeros or more are stored
             without them, be it right or wrong: see `check_sparsity`.
+        shapes: Shapes of the inputs without the batch, by default the model's.
 
     Raises:
         RuntimeError: If the converter fails, with the end of what it said.
     """
     with quiet() as printed:
         try:
-            function = as_function(model, batch_size).get_concrete_function()
+            run = as_function(model, batch_size, shapes)
+            function = run.get_concrete_function()
             # Without a second argument: with one, variables stay unfrozen.
             converter = tf.lite.TFLiteConverter.from_concrete_functions(
                 [function]
@@ -56,11 +59,18 @@ def convert(
             ) from error
 
 
-def as_function(model, batch_size: int):
-    """A model as a TensorFlow function of a list of inputs, the batch fixed."""
+def as_function(model, batch_size: int, shapes: list[tuple] | None = None):
+    """A model as a TensorFlow function of a list of inputs, the batch fixed.
+
+    Args:
+        model: Functional `keras.Model`.
+        batch_size: Integer, the batch dimension.
+        shapes: Shapes of the inputs without the batch, by default the model's.
+    """
+    shapes = shapes or [x.shape[1:] for x in model.inputs]
     specs = [
-        tf.TensorSpec((batch_size, *x.shape[1:]), x.dtype, name=x.name)
-        for x in model.inputs
+        tf.TensorSpec((batch_size, *shape), x.dtype, name=x.name)
+        for x, shape in zip(model.inputs, shapes, strict=True)
     ]
 
     @tf.function(input_signature=specs, autograph=False)

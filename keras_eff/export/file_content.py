@@ -1,7 +1,7 @@
 from keras_eff.export.calibrated_conversion import convert_calibrated
 from keras_eff.export.casts import drop_float_casts
 from keras_eff.export.conversion import convert
-from keras_eff.export.ends import name_ends
+from keras_eff.export.ends import sign
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.grid import restore_grid
 from keras_eff.export.lowering import Lowering
@@ -11,11 +11,18 @@ from keras_eff.export.preparation import weight_bits
 from keras_eff.export.sparsity import check_sparsity
 from keras_eff.export.strip import strip
 from keras_eff.export.weight_only import store_weights
-from keras_eff.transforms.graph import producer
 
 
 def file_content(
-    model, name, samples, batch_size, io_dtype, sparse, keep_names
+    model,
+    name,
+    samples,
+    batch_size,
+    io_dtype,
+    sparse,
+    keep_names,
+    ends,
+    shapes,
 ) -> bytes:
     """The content of the file of a model, in one of the formats.
 
@@ -25,14 +32,18 @@ def file_content(
         samples: List of arrays, one for each input.
         batch_size, io_dtype, sparse, keep_names: See
             `keras_eff.export.to_tflite`.
+        ends: Names of the inputs and of the outputs: see `end_names`.
+        shapes: Shapes of the inputs without the batch.
     """
     lowered = Lowering(RULES).lower(model)
     chosen = FORMATS[name]
     if name == "int16x8":
-        data = convert_calibrated(lowered, batch_size, io_dtype, samples)
+        data = convert_calibrated(
+            lowered, batch_size, io_dtype, samples, shapes
+        )
     else:
         data = convert(
-            lowered, chosen.converted_as, batch_size, io_dtype, sparse
+            lowered, chosen.converted_as, batch_size, io_dtype, sparse, shapes
         )
     check_sparsity(data, chosen.converted_as)
     if chosen.converted_as == "int8":
@@ -40,13 +51,7 @@ def file_content(
         data = _with_trained_weights(data, name, weight_bits(model))
     if chosen.is_weight_only:
         data = store_weights(data, chosen.rounded_bits, SMALLEST_WEIGHT)
-    outputs = [producer(x).name for x in model.outputs]
-    data = name_ends(
-        data,
-        inputs=[x.name for x in model.inputs],
-        outputs=[x.removesuffix("_fake_quant") for x in outputs],
-    )
-    return data if keep_names else strip(data)
+    return sign(data if keep_names else strip(data), *ends)
 
 
 def _with_trained_weights(data, name, widths):

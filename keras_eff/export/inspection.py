@@ -121,7 +121,9 @@ def _float_tensors(model, graphs):
         labels = _labels(model, graph)
         for index in sorted(labels.keys() - {-1}):
             if tensors[index].dtype in _FLOAT_DTYPES:
-                yield tensors[index].name or labels[index]
+                name = tensors[index].name
+                # Files are given numbers where a tool insists on names.
+                yield labels[index] if name in ("", str(index)) else name
 
 
 def _labels(model, graph):

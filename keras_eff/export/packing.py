@@ -6,6 +6,7 @@ _IDENTIFIER = b"TFL3"
 _SPARE_BYTES = 2**16
 # The schema asks it of every constant (`force_align: 16`).
 _ALIGNMENT = 16
+_OFFSET = flatbuffers.number_types.UOffsetTFlags
 
 
 def pack(model: schema.ModelT) -> bytes:
@@ -23,11 +24,13 @@ def pack(model: schema.ModelT) -> bytes:
 
 
 class _SharingBuilder(flatbuffers.Builder):
-    """A builder that aligns constants and stores equal vectors and names once.
+    """A builder that aligns constants and stores equal content once.
 
-    A flatbuffer refers to its vectors by offset, so that many tables may refer
-    to one: the zero points of all per-channel weights, equal shapes. The base
-    class writes each again, and aligns bytes, which hold the constants, to 4.
+    A flatbuffer refers to vectors, names and tables by offset, so that many
+    tables may refer to one: the zero points of all per-channel weights, equal
+    shapes, the options of equal convolutions. The base class writes each
+    again, and aligns bytes, which hold the constants, to 4. The fields of a
+    table wait for its end, to be written if it is new.
 
     Args:
         size: Positive integer, room to begin with, in bytes; it grows.
@@ -36,6 +39,7 @@ class _SharingBuilder(flatbuffers.Builder):
     def __init__(self, size: int):
         super().__init__(size)
         self._offsets = {}
+        self._fields = []
 
     def CreateNumpyVector(self, x):  # noqa: N802
         if x.dtype == np.uint8:
@@ -50,6 +54,36 @@ class _SharingBuilder(flatbuffers.Builder):
         if s not in self._offsets:
             self._offsets[s] = super().CreateString(s, *args)
         return self._offsets[s]
+
+    def StartObject(self, numfields):  # noqa: N802
+        super().StartObject(numfields)
+        self._fields = []
+
+    def PrependSlot(self, flags, o, x, d):  # noqa: N802
+        if x != d:
+            self._fields.append((flags, o, x))
+
+    def PrependUOffsetTRelativeSlot(self, o, x, d):  # noqa: N802
+        self.PrependSlot(_OFFSET, o, x, d)
+
+    def EndObject(self):  # noqa: N802
+        key = tuple(self._fields)
+        if key in self._offsets:
+            self.nested, self.current_vtable = False, None
+            return self._offsets[key]
+        # Short ones side by side: each fills up to the width of the next.
+        for flags, o, x in sorted(self._fields, key=_width):
+            if flags is _OFFSET:
+                self.PrependUOffsetTRelative(x)
+            else:
+                self.Prepend(flags, x)
+            self.Slot(o)
+        self._offsets[key] = super().EndObject()
+        return self._offsets[key]
+
+
+def _width(field):
+    return field[0].bytewidth
 
 
 def _check_inline(model):

@@ -1,3 +1,5 @@
+import collections
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -18,8 +20,9 @@ def strip(data: bytes) -> bytes:
     """Removes from a .tflite file what no runtime reads.
 
     Tensor names go, except those of the inputs and outputs, and with them the
-    graph names, the description, conversion metadata, training ranges, tensors
-    and operator codes that no operator uses. Equal constants are stored once.
+    graph names, the description, conversion metadata, training ranges, what
+    says that a shape has a rank, tensors and operator codes that no operator
+    uses. Equal constants are stored once.
     Signatures stay. The file computes bit for bit what it did.
 
     Args:
@@ -36,6 +39,7 @@ def strip(data: bytes) -> bytes:
     for number, graph in enumerate(model.subgraphs):
         _strip_names(graph, keep_ends=number in visible)
         _strip_quantization(graph)
+        _strip_ranks(graph)
     drop_unused_tensors(model)
     _merge_operator_codes(model)
     merge_buffers(model)
@@ -100,6 +104,13 @@ def _strip_quantization(graph):
             tensor.quantization = None
 
 
+def _strip_ranks(graph):
+    """Drops a flag that only says something of tensors without a shape."""
+    for tensor in graph.tensors:
+        if tensor.shape is not None and len(tensor.shape):
+            tensor.hasRank = False
+
+
 def _used_tensors(graph):
     vectors = [graph.inputs, graph.outputs]
     for operator in graph.operators:
@@ -131,13 +142,16 @@ def _renumber(indices, numbers):
 
 
 def _merge_operator_codes(model):
-    numbers, kept = {}, []
+    """Keeps one code of each kind, the most used first: number 0 is free."""
+    uses, codes = collections.Counter(), {}
     for graph in model.subgraphs:
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
-            key = tuple(vars(code).values())
-            if key not in numbers:
-                numbers[key] = len(kept)
-                kept.append(code)
-            operator.opcodeIndex = numbers[key]
-    model.operatorCodes = kept
+            operator.opcodeIndex = key = tuple(vars(code).values())
+            codes.setdefault(key, code)
+            uses[key] += 1
+    numbers = {key: n for n, (key, _) in enumerate(uses.most_common())}
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            operator.opcodeIndex = numbers[operator.opcodeIndex]
+    model.operatorCodes = [codes[key] for key in numbers]

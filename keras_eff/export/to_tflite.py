@@ -7,6 +7,7 @@ from keras_eff.export.file_content import file_content
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
+from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.inspection import inspect
 from keras_eff.export.preparation import prepare
 from keras_eff.export.report import Report
@@ -15,6 +16,7 @@ from keras_eff.export.verification import in_full_precision
 from keras_eff.export.verification import verify
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.transforms.end_names import end_names
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.samples import check_samples
 from keras_eff.transforms.samples import random_samples
@@ -35,6 +37,7 @@ def to_tflite(
     keep_names=False,
     sparse=False,
     tolerance=None,
+    input_shapes=None,
 ) -> Report:
     """Writes a model as a LiteRT (TFLite) file that computes the same.
 
@@ -46,6 +49,14 @@ def to_tflite(
     A model with `keras_eff.layers.FakeQuant` layers becomes a file of
     integers. Operations that the default delegate would skip are written with
     others that compute the same function.
+
+    All formats of a model, quantized before or here, have inputs and outputs
+    of the same names, in the signature "serving_default" and as tensors: the
+    keys of a dict (of dicts: joined by `_`), else the names that the user gave
+    to input layers and to the layers or operations that return the outputs.
+    Names of Keras's own making, such as `dense_12`, lose their number, which
+    depends on what was made before: `dense`. Where two are then alike, the
+    later ones are numbered from 1.
 
     | `quantize`         | weights    | activations | samples              |
     |--------------------|------------|-------------|----------------------|
@@ -87,8 +98,10 @@ def to_tflite(
             "uint8" instead of "int8".
         batch_size: Integer, the fixed batch dimension of the file.
         keep_names: Boolean, whether the file keeps the names of all tensors
-            and the converter's metadata, for inspection. The names of inputs
-            and outputs are always kept.
+            and the converter's metadata, for inspection. By default, tensors
+            between the ends are called by their numbers in a file that
+            computes with floats, since tools that quantize it find them by
+            name, and have no names in a file of integers.
         sparse: Boolean, whether weights of which 30 % or more are zeros, as
             pruning leaves them, are stored without. Float32 takes zeros
             anywhere; float16 anywhere but in blocks; int8 anywhere in
@@ -103,6 +116,14 @@ def to_tflite(
             to 1e-4 for float32 and weight-only files, which are compared with
             the model of rounded weights; 1e-2 for float16 and "int16x8"; 3e-2
             for the others.
+
+        input_shapes: Shape of the input of the file, a tuple of integers such
+            as `(20, 8)`, or a list or dict of shapes for several inputs, as
+            `samples`; with or without the batch. Needed where the model leaves
+            dimensions open (`keras.Input((None, 8))`) and there are no
+            samples: by default, the file has the shape of the samples. None
+            in it leaves a dimension open in the file too: then whoever runs
+            it must resize its inputs before anything else.
 
     Returns:
         A `keras_eff.export.Report`.
@@ -136,11 +157,12 @@ def to_tflite(
     io_dtype = check_options(name, is_aware, samples, method, io_dtype, sparse)
     if samples is not None:
         samples = check_samples(model, samples)
+    shapes = fixed_shapes(model, input_shapes, samples, batch_size)
     converted = prepare(model, name, samples, method)
     if samples is None:
-        samples = random_samples(converted, _RANDOM_SAMPLES)
+        samples = random_samples(converted, _RANDOM_SAMPLES, shapes)
     options = (name, samples, batch_size, io_dtype, sparse, keep_names)
-    data = file_content(converted, *options)
+    data = file_content(converted, *options, end_names(model), shapes)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
     shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
     with draft(path, data) as temporary:

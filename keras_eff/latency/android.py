@@ -144,8 +144,8 @@ class Android(OnDevice):
         if not self.use_apk:
             return super()._prepare(shell)
 
-        def run(folder, graph, num_threads, num_runs):
-            flags = self._tool_flags(graph, "", num_threads, num_runs)
+        def run(folder, graph, *counts_and_inputs):
+            flags = self._tool_flags(graph, "", *counts_and_inputs)
             return run_app(shell, flags, self.timeout_s)
 
         return run

@@ -44,6 +44,7 @@ class BenchmarkModel(BenchmarkRunner):
         path: String, path of a `.tflite` file.
         num_threads: Integer >= 1, threads that the runtime may use.
         num_runs: Integer >= 1, number of runs to time.
+        input_shapes: See `keras_eff.latency.measure`.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -83,11 +84,12 @@ class BenchmarkModel(BenchmarkRunner):
             timeout_s=timeout_s,
         )
 
-    def __call__(self, path, num_threads, num_runs):
+    def __call__(self, path, num_threads, num_runs, input_shapes=None):
+        inputs = self._input_flags(path, input_shapes)
         binary = find_binary(self.binary, host_platform())
         # A library's name without a folder would be looked for elsewhere.
         library = os.path.abspath(self.delegate)
-        flags = self._tool_flags(path, library, num_threads, num_runs)
+        flags = self._tool_flags(path, library, num_threads, num_runs, inputs)
         argv = [*self._pin_to_cores(), str(binary), *flags]
         finished = command.run(argv, self.timeout_s)
         return self._read(
@@ -96,6 +98,7 @@ class BenchmarkModel(BenchmarkRunner):
             path,
             num_threads,
             describe_device(),
+            inputs,
         )
 
     def _pin_to_cores(self):

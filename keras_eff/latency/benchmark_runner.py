@@ -15,8 +15,10 @@ from keras_eff.latency.delegates import check_delegate
 from keras_eff.latency.delegates import delegate_flag
 from keras_eff.latency.delegates import delegate_title
 from keras_eff.latency.delegates import warn_of_fallback
+from keras_eff.latency.input_shapes import resolve_shapes
 from keras_eff.latency.latency import Latency
 
+_INPUT_FLAGS = ("--input_layer", "--input_layer_shape")
 # Of TFLite's tool, and of LiteRT's.
 _PROFILE_FLAGS = ("--enable_op_profiling=true", "--use_profiler=true")
 
@@ -55,15 +57,34 @@ class BenchmarkRunner:
         options = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
         return f"{type(self).__name__}({options})"
 
-    def _tool_flags(self, graph, library, num_threads, num_runs):
+    def _tool_flags(self, graph, library, num_threads, num_runs, inputs=()):
         """Returns the flags for the tool.
 
         Args:
             graph: String, the path of the model where the tool runs.
             library: String, the path of an external delegate there.
+            inputs: What `_input_flags` returned.
         """
         own = self._own_flags(graph, library, num_threads, num_runs)
-        return [*own, *self.flags]
+        return [*own, *inputs, *self.flags]
+
+    def _input_flags(self, path, input_shapes):
+        """Returns the flags for shapes that the file leaves open."""
+        given = set(map(flag_name, self.flags)) & set(_INPUT_FLAGS)
+        if given and input_shapes is None:
+            return []
+        if given:
+            raise ValueError(
+                "Argument `input_shapes` must be None beside flags of the "
+                f"runner that say the same. Received: {sorted(given)} and "
+                f"input_shapes={input_shapes}"
+            )
+        shapes = resolve_shapes(path, input_shapes)
+        if input_shapes is None:
+            return []
+        sizes = [",".join(map(str, shape)) for shape in shapes.values()]
+        values = (",".join(shapes), ":".join(sizes))
+        return [f"{n}={v}" for n, v in zip(_INPUT_FLAGS, values, strict=True)]
 
     def _own_flags(self, graph, library, num_threads, num_runs):
         # With 0 s as the least duration the numbers of runs are exact.
@@ -79,11 +100,12 @@ class BenchmarkRunner:
         ]
         return flags + [*_PROFILE_FLAGS] * self.profile_ops
 
-    def _read(self, failure, output, path, num_threads, device):
+    def _read(self, failure, output, path, num_threads, device, inputs=()):
         """Returns the Latency that an output of the tool tells.
 
         Args:
             failure: String or None, what went wrong with the tool itself.
+            inputs: What `_input_flags` returned.
         """
         try:
             # The exit code first: a run that failed may print a summary too.
@@ -95,14 +117,14 @@ class BenchmarkRunner:
                 f"{self._tool} did not measure the file: {error}. Received: "
                 f"path={path}, runner={self}{command.end_of(output)}"
             ) from error
-        self._check_consumed(log.unconsumed_flags, num_threads)
+        self._check_consumed(log.unconsumed_flags, num_threads, inputs)
         return self._to_latency(log, output, num_threads, device)
 
-    def _check_consumed(self, unconsumed, num_threads):
+    def _check_consumed(self, unconsumed, num_threads, inputs):
         ignored = {flag_name(flag) for flag in unconsumed}
         lacking = [
             option
-            for flags, option in self._chosen(num_threads)
+            for flags, option in self._chosen(num_threads, inputs)
             if set(map(flag_name, flags)) <= ignored
         ]
         if lacking:
@@ -112,7 +134,7 @@ class BenchmarkRunner:
                 f"Received: runner={self}"
             )
 
-    def _chosen(self, num_threads):
+    def _chosen(self, num_threads, inputs):
         """Yields flags, one of which each option needs to have an effect."""
         yield ["--num_threads"], f"num_threads={num_threads}"
         if self.delegate != "xnnpack":
@@ -120,7 +142,7 @@ class BenchmarkRunner:
             yield [flag], f"delegate={self.delegate!r}"
         if self.profile_ops:
             yield _PROFILE_FLAGS, "profile_ops=True"
-        yield from (([flag], flag) for flag in self.flags)
+        yield from (([flag], flag) for flag in (*inputs, *self.flags))
 
     def _to_latency(self, log, output, num_threads, device):
         warnings = list(log.warnings)

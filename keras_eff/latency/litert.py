@@ -3,6 +3,7 @@ import pathlib
 
 from keras_eff import child_process
 from keras_eff.latency.device import describe_device
+from keras_eff.latency.input_shapes import resolve_shapes
 from keras_eff.latency.latency import Latency
 
 _SCRIPT = pathlib.Path(__file__).with_name("litert_child.py")
@@ -21,7 +22,8 @@ class LiteRT:
     input in place to output in place. The inputs are the same in every run and
     every measurement: floats uniform in [-1, 1], int8 and uint8 over their full
     range, other integers and booleans 0 or 1, so that they are valid ids of any
-    embedding. An unknown dimension, such as the batch, is 1.
+    embedding. An unknown batch is 1; other dimensions that the file leaves
+    open must be given.
 
     `init_ms` is the time to open the file and allocate its tensors, the file
     being in the disk's cache or not. `peak_memory_mb` is what the peak resident
@@ -42,12 +44,13 @@ class LiteRT:
         path: String, path of a `.tflite` file.
         num_threads: Integer >= 1, threads that the runtime may use.
         num_runs: Integer >= 1, number of runs to time.
+        input_shapes: See `keras_eff.latency.measure`.
 
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If an argument is out of range, or, when called, if the
-            file is damaged or has an input that is neither a number nor a
-            boolean.
+            file is damaged, has an input that is neither a number nor a
+            boolean, or leaves dimensions open that are not given.
         RuntimeError: When called, if LiteRT lacks an operator of the file, the
             run fails or crashes the process, or takes longer than `timeout_s`.
 
@@ -79,9 +82,12 @@ class LiteRT:
         self.use_xnnpack = bool(use_xnnpack)
         self.timeout_s = float(timeout_s)
 
-    def __call__(self, path, num_threads, num_runs):
+    def __call__(self, path, num_threads, num_runs, input_shapes=None):
+        if input_shapes is not None:
+            input_shapes = list(resolve_shapes(path, input_shapes).values())
         payload = {
             "path": path,
+            "input_shapes": input_shapes,
             "num_threads": num_threads,
             "num_runs": num_runs,
             "warmup_runs": self.warmup_runs,

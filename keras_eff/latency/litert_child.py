@@ -24,13 +24,19 @@ def main(payload):
 
 
 def _measure(
-    path, num_threads, num_runs, warmup_runs, warmup_min_s, use_xnnpack
+    path,
+    input_shapes,
+    num_threads,
+    num_runs,
+    warmup_runs,
+    warmup_min_s,
+    use_xnnpack,
 ):
     # NumPy loads its random module at the first use: before the baseline.
     generator = np.random.default_rng(0)
     memory_mb = _peak_memory_mb()
     start_ns = time.perf_counter_ns()
-    interpreter = _load(path, num_threads, use_xnnpack)
+    interpreter = _load(path, input_shapes, num_threads, use_xnnpack)
     init_ms = (time.perf_counter_ns() - start_ns) / 1e6
     _fill_inputs(interpreter, generator)
     _warm_up(interpreter, warmup_runs, warmup_min_s)
@@ -42,7 +48,7 @@ def _measure(
     }
 
 
-def _load(path, num_threads, use_xnnpack):
+def _load(path, input_shapes, num_threads, use_xnnpack):
     resolvers = {
         True: OpResolverType.AUTO,
         False: OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -52,13 +58,25 @@ def _load(path, num_threads, use_xnnpack):
         num_threads=num_threads,
         experimental_op_resolver_type=resolvers[use_xnnpack],
     )
-    for detail in interpreter.get_input_details():
-        signature = detail["shape_signature"]
-        if -1 in signature:
-            shape = [1 if size == -1 else int(size) for size in signature]
+    details = interpreter.get_input_details()
+    for number, detail in enumerate(details):
+        if -1 in detail["shape_signature"]:
+            given = input_shapes and input_shapes[number]
+            shape = given or _with_batch_1(detail)
             interpreter.resize_tensor_input(detail["index"], shape)
     interpreter.allocate_tensors()
     return interpreter
+
+
+def _with_batch_1(detail):
+    batch, *others = detail["shape_signature"].tolist()
+    if -1 in others:
+        raise ValueError(
+            f"it leaves dimensions of its input {detail['name']!r} open, of "
+            f"shape {[batch, *others]}: give `input_shapes`, or write it with "
+            "fixed ones"
+        )
+    return [1 if batch == -1 else batch, *others]
 
 
 def _fill_inputs(interpreter, generator):

@@ -1,3 +1,4 @@
+import inspect
 import numbers
 import os
 import pathlib
@@ -21,6 +22,8 @@ def measure(
     num_threads: int = 1,
     num_runs: int = 50,
     runner: Runner | Sequence[Runner] | None = None,
+    *,
+    input_shapes=None,
 ) -> Latency | list[Latency]:
     """Measures how long a `.tflite` file takes to run.
 
@@ -34,6 +37,11 @@ def measure(
             Defaults to `keras_eff.latency.BenchmarkModel()` if the environment
             variable KERAS_EFF_BENCHMARK_MODEL offers an executable for this
             machine, else to `keras_eff.latency.LiteRT()`, its CPU.
+        input_shapes: Shape of the input, a tuple of integers, or a list or
+            dict of shapes for several inputs, in the file's order or by its
+            names, with or without the batch. Needed for a file that leaves
+            dimensions other than the batch open. A runner of your own gets it
+            as the keyword `input_shapes`, if it is given.
 
     Returns:
         A `keras_eff.latency.Latency`; for several runners, a list of one each,
@@ -43,9 +51,10 @@ def measure(
     Raises:
         FileNotFoundError: If there is no file at `path`.
         TypeError: If an argument has the wrong type, or `runner` returns
-            something else than a `Latency`.
+            something else than a `Latency` or takes no `input_shapes`.
         ValueError: If a number is out of range, there is no runner in the
-            list, or the file is empty, damaged or not a `.tflite` file.
+            list, the file is empty, damaged or not a `.tflite` file, or
+            `input_shapes` does not fit it.
         RuntimeError: If the runner cannot run the file.
 
     Example:
@@ -60,12 +69,15 @@ def measure(
     num_threads = _check_count("num_threads", num_threads)
     num_runs = _check_count("num_runs", num_runs)
     runners = _check_runners(runner)
-    rows = [_run(runner, path, num_threads, num_runs) for runner in runners]
+    options = {} if input_shapes is None else {"input_shapes": input_shapes}
+    for each in runners if options else ():
+        _check_takes_shapes(each)
+    rows = [_run(x, path, num_threads, num_runs, options) for x in runners]
     return rows if isinstance(runner, list | tuple) else rows[0]
 
 
-def _run(runner, path, num_threads, num_runs):
-    latency = runner(path, num_threads, num_runs)
+def _run(runner, path, num_threads, num_runs, options):
+    latency = runner(path, num_threads, num_runs, **options)
     if not isinstance(latency, Latency):
         raise TypeError(
             "Argument `runner` must return a keras_eff.latency.Latency. "
@@ -152,6 +164,17 @@ def _check_runner(runner):
             f"num_runs)`. Received: runner={_describe(runner)}"
         )
     return runner
+
+
+def _check_takes_shapes(runner):
+    try:
+        inspect.signature(runner).bind("", 1, 1, input_shapes=())
+    except TypeError as error:
+        raise TypeError(
+            "Argument `input_shapes` needs a runner that takes it: "
+            "`runner(path, num_threads, num_runs, input_shapes=None)`. "
+            f"Received: runner={_describe(runner)}"
+        ) from error
 
 
 def _describe(value):

@@ -27,15 +27,16 @@ class OnDevice(BenchmarkRunner, abc.ABC):
         super().__init__(binary, **options)
         self.directory = check_directory(directory)
 
-    def __call__(self, path, num_threads, num_runs):
+    def __call__(self, path, num_threads, num_runs, input_shapes=None):
+        inputs = self._input_flags(path, input_shapes)
         shell = self._connect()
         device = shell.describe()
         # Before anything is copied: there may be none.
         run = self._prepare(shell)
         folder = DeviceFolder(shell, self.directory, self.timeout_s)
         with folder.lend(path) as graph:
-            failure, output = run(folder, graph, num_threads, num_runs)
-        return self._read(failure, output, path, num_threads, device)
+            failure, output = run(folder, graph, num_threads, num_runs, inputs)
+        return self._read(failure, output, path, num_threads, device, inputs)
 
     @abc.abstractmethod
     def _connect(self):
@@ -45,12 +46,12 @@ class OnDevice(BenchmarkRunner, abc.ABC):
         """Returns what runs a model that lies in the device's folder."""
         binary = find_binary(self.binary, shell.platform())
 
-        def run(folder, graph, num_threads, num_runs):
+        def run(folder, graph, *counts_and_inputs):
             tool = folder.keep(binary)
             library = ""
             if is_external(self.delegate):
                 library = folder.keep(self.delegate)
-            flags = self._tool_flags(graph, library, num_threads, num_runs)
+            flags = self._tool_flags(graph, library, *counts_and_inputs)
             return self._run_tool(shell, tool, flags)
 
         return run

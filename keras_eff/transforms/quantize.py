@@ -5,6 +5,7 @@ from absl import logging
 
 from keras_eff.layers import FakeQuant
 from keras_eff.ops.fake_quant import check_num_bits
+from keras_eff.transforms.end_names import keep_end_names
 from keras_eff.transforms.expansion import expander
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.placement import Placement
@@ -93,6 +94,7 @@ def quantize(
     quantized, placement, _ = place(
         model, skip, num_bits, rounding, input_range
     )
+    keep_end_names(model, quantized)
     if placement.floats:
         floats = (f"{n} ({why})" for n, why in placement.floats.items())
         logging.warning("quantize: these stay float: %s", ", ".join(floats))

@@ -112,18 +112,29 @@ def batches(model, arrays: list[np.ndarray], batch_size: int) -> Iterator:
         yield pack_inputs(model, part)
 
 
-def random_samples(model, count: int) -> list[np.ndarray]:
+def random_samples(
+    model, count: int, shapes: list[tuple] | None = None
+) -> list[np.ndarray]:
     """Random samples, one array for each input, from a fixed seed.
 
     Floats are within the range of the `FakeQuant` that reads the input, else
     normally distributed; integers are ids that every embedding knows.
+
+    Args:
+        model: Built Sequential or Functional model.
+        count: Positive integer, the number of samples.
+        shapes: Shapes of the inputs without the batch, by default the model's;
+            open dimensions become 16.
     """
     generator = np.random.default_rng(0)
-    return [_random(generator, model, x, count) for x in model.inputs]
+    shapes = shapes or [x.shape[1:] for x in model.inputs]
+    return [
+        _random(generator, model, x, (count, *(size or 16 for size in shape)))
+        for x, shape in zip(model.inputs, shapes, strict=True)
+    ]
 
 
-def _random(generator, model, tensor, count):
-    shape = (count, *(size or 16 for size in tensor.shape[1:]))
+def _random(generator, model, tensor, shape):
     if "float" not in tensor.dtype:
         tables = layers_of(model, keras.layers.Embedding)
         limit = min([10, *(table.input_dim for table in tables)])

@@ -1,0 +1,78 @@
+"""The shapes that the inputs of a file are to have, where the model's vary."""
+
+from keras_eff.export.shape_argument import read_shapes
+from keras_eff.transforms.graph import input_names
+
+
+def fixed_shapes(
+    model, input_shapes, samples=None, batch_size: int = 1
+) -> list[tuple]:
+    """The shape of each input of a file, without its batch.
+
+    Args:
+        model: Built Sequential or Functional model.
+        input_shapes: See `keras_eff.export.to_tflite`.
+        samples: List of arrays, one for each input, or None.
+        batch_size: Integer, the batch of the file.
+
+    Raises:
+        TypeError: If `input_shapes` holds something else than integers.
+        ValueError: If it does not fit the model, the samples do not fit it,
+            or, with neither, the model leaves dimensions open.
+    """
+    wanted = [tuple(x.shape[1:]) for x in model.inputs]
+    if input_shapes is not None:
+        names = input_names(model)
+        given = [
+            _fitted(*each, batch_size)
+            for each in zip(
+                names, wanted, read_shapes(input_shapes, names), strict=True
+            )
+        ]
+        if samples is not None:
+            _check_samples(names, given, samples)
+        return given
+    if samples is not None:
+        return [tuple(array.shape[1:]) for array in samples]
+    for name, shape in zip(input_names(model), wanted, strict=True):
+        if None in shape:
+            raise ValueError(
+                f"The model leaves dimensions of input {name!r} open, which a "
+                "file must fix: give `samples`, whose shape it then has, or "
+                f"`input_shapes`. Received: shape {_text(shape)} without the "
+                "batch"
+            )
+    return wanted
+
+
+def _fitted(name, want, shape, batch_size):
+    """The shape without the batch, which a user may have given with it."""
+    if len(shape) == len(want) + 1 and shape[0] == batch_size:
+        return _fitted(name, want, shape[1:], batch_size)
+    fits = len(shape) == len(want) and all(
+        size in (fixed, None) if fixed is not None else size is None or size > 0
+        for fixed, size in zip(want, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"Argument `input_shapes` must fit the shape {_text(want)} of "
+            f"input {name!r}, alone or behind the batch of {batch_size}. "
+            f"Received: {shape}"
+        )
+    return shape
+
+
+def _check_samples(names, shapes, samples):
+    for name, shape, array in zip(names, shapes, samples, strict=True):
+        pairs = zip(shape, array.shape[1:], strict=True)
+        if not all(size in (None, found) for size, found in pairs):
+            raise ValueError(
+                "Argument `samples` must have the shape that `input_shapes` "
+                f"gives to input {name!r}. Received: samples of shape "
+                f"{array.shape[1:]} for {shape}"
+            )
+
+
+def _text(shape):
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    return f"({sizes})"
