@@ -84,10 +84,12 @@ class Lowering(Rewriter):
 
 def clone_in_float32(layer):
     """A new layer from the config of another, computing in float32."""
-    return clone(layer, **_in_float32(layer.get_config()))
+    return clone(layer, _in_float32)
 
 
 def _in_float32(config):
+    if isinstance(config, keras.DTypePolicy):
+        return "float32"
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":
             return "float32"

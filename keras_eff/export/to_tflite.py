@@ -1,15 +1,19 @@
 import time
 
+from keras_eff.export.changing_state import state_in_outputs
+from keras_eff.export.changing_state import warn_of_state
 from keras_eff.export.draft import check_path
 from keras_eff.export.draft import draft
 from keras_eff.export.execution import execute
 from keras_eff.export.file_content import file_content
+from keras_eff.export.float_weights import warn_of_float_weights
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
 from keras_eff.export.inspection import inspect
 from keras_eff.export.preparation import prepare
 from keras_eff.export.report import Report
+from keras_eff.export.verification import COMPARED_BATCH
 from keras_eff.export.verification import compare_with
 from keras_eff.export.verification import in_full_precision
 from keras_eff.export.verification import verify
@@ -138,15 +142,21 @@ def to_tflite(
     converted = prepare(model, name, samples, method)
     if samples is None:
         samples = random_samples(converted, _RANDOM_SAMPLES)
+    shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
+    state = state_in_outputs(model, shown, batch_size)
+    warn_of_state(state)
     options = (name, samples, batch_size, io_dtype, sparse, keep_names)
     data = file_content(converted, *options)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
-    shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
+    # As large as those of the file, for the same random numbers.
+    batch = batch_size if state else COMPARED_BATCH
     with draft(path, data) as temporary:
         execution = execute(temporary, shown)
         reference = in_full_precision(converted)
-        comparison = verify(reference, shown, execution, limit)
+        comparison = verify(reference, shown, execution, limit, batch)
         contents = inspect(temporary)
+    if FORMATS[name].shrinks_weights:
+        warn_of_float_weights(data, converted, name)
     quantized_here = converted is not model
     return Report(
         path=str(path),
@@ -154,11 +164,12 @@ def to_tflite(
         gzip_bytes=contents.gzip_bytes,
         ops=contents.ops,
         float_tensors=contents.float_tensors,
+        weight_bytes=contents.weight_bytes,
         max_abs_error=comparison.max_abs_error,
         mean_lsb=comparison.mean_lsb,
         agreement=comparison.agreement,
         float_agreement=(
-            compare_with(model, shown, execution).agreement
+            compare_with(model, shown, execution, batch).agreement
             if quantized_here
             else None
         ),

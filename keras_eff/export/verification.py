@@ -1,12 +1,13 @@
 import keras
 
+from keras_eff.export.changing_state import cycled
 from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
 from keras_eff.export.lowering import Lowering
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.samples import batches
 
-_BATCH = 32
+COMPARED_BATCH = 32
 
 
 def in_full_precision(model):
@@ -17,9 +18,9 @@ def in_full_precision(model):
     return Lowering({}).lower(model)
 
 
-def verify(model, samples, execution, limit):
+def verify(model, samples, execution, limit, batch_size=COMPARED_BATCH):
     """Raises unless both runs of the file agree with the Keras model."""
-    comparison = compare_with(model, samples, execution)
+    comparison = compare_with(model, samples, execution, batch_size)
     if not comparison.mean_share <= limit:
         raise RuntimeError(
             f"The file does not compute what model {model.name!r} computes: "
@@ -31,7 +32,9 @@ def verify(model, samples, execution, limit):
     return comparison
 
 
-def compare_with(model, samples, execution):
+def compare_with(model, samples, execution, batch_size=COMPARED_BATCH):
     """How far both runs of a file are from a Keras model."""
-    expected = keras_outputs(model, batches(model, samples, _BATCH))
-    return compare(expected, execution)
+    count = len(samples[0])
+    padded = cycled(samples, min(batch_size, count))
+    expected = keras_outputs(model, batches(model, padded, batch_size))
+    return compare([x[:count] for x in expected], execution)
