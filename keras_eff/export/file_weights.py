@@ -71,10 +71,11 @@ def weight_bytes(model: schema.ModelT) -> dict[str, int]:
 def text_of(weight_bytes: dict[str, int]) -> str:
     """Bytes and shares of the weights by type, in one line."""
     total = sum(weight_bytes.values())
-    return ", ".join(
+    parts = [
         f"{dtype} {size:,} bytes ({size / total:.0%})"
         for dtype, size in weight_bytes.items()
-    )
+    ]
+    return ", ".join(parts) or "none"
 
 
 def is_weight(model: schema.ModelT, tensor: schema.TensorT) -> bool:

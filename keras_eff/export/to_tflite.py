@@ -64,11 +64,19 @@ def to_tflite(
     | "int4", `FakeQuant`| int4, int8 | int8        | to compare           |
     | "int16x8"          | int8       | int16       | for the ranges       |
 
-    The kernels of "dynamic" round activations in passing. In weight-only files
-    nothing but weights is rounded: they are smaller, and take the memory of
-    floats. Of int4, the default delegate takes dense layers with int8
-    activations and an even number of inputs, twice as fast as int8; all other
-    int4, and int16, run in the builtin kernels, 2 to 60 times slower.
+    The kernels of "dynamic" round activations in passing; small weights are
+    stored in int8 and computed with in float. In weight-only files nothing but
+    weights is rounded: they are smaller, and take the memory of floats. Where
+    a format leaves more than a tenth of the bytes of weights float32, a
+    warning names them. Of int4, the default delegate takes dense layers with
+    int8 activations and an even number of inputs, twice as fast as int8; all
+    other int4, and int16, run in the builtin kernels, 2 to 60 times slower.
+
+    A file changes no state. A layer that draws random numbers at inference
+    gets one draw, stored in the file, from the seed that the model has now: the
+    file computes what Keras does, and the same in each run. A recurrent layer
+    with `stateful=True` starts each run from the state that it has now. A
+    warning names these layers.
 
     Args:
         model: Built `keras.Sequential` or Functional model.
@@ -78,8 +86,8 @@ def to_tflite(
             `keras_eff.calibrate`; in "int16x8" the converter does. For a model
             with `FakeQuant` layers, None keeps all weights in int8; "int4"
             packs those of 4 bits and fewer, where convolutions and dense
-            layers read them, two to a byte. Weight-only files leave out
-            weights of fewer than 256 elements.
+            layers read them, two to a byte. Weight-only and "dynamic" files
+            leave weights of fewer than 256 elements float.
         samples: Array of shape (samples, ...), or a list or dict of arrays
             for several inputs, in the model's own units and dtypes: a few
             hundred for ranges, a few for the comparison (at most 256 are

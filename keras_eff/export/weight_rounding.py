@@ -2,6 +2,7 @@ import math
 
 import keras
 
+from keras_eff.export.lowering import Lowering
 from keras_eff.export.weight_only import scale_axis
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
@@ -54,6 +55,9 @@ def round_weights(model, num_bits: int, smallest: int):
             id(layer), make, layer.variables, *call.args, **call.kwargs
         )
 
+    if any("float16" in variable.dtype for variable in model.variables):
+        # Their values would be rounded once more.
+        model = Lowering({}).lower(model)
     simple, _ = expand(model, lambda op: kind_of(op) not in _TAKEN_APART)
     rules = {"weighted": rounded, "unknown": _seen}
     new = Rewriter(rules).rewrite(simple)
