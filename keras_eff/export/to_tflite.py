@@ -13,7 +13,6 @@ from keras_eff.export.formats import check_options
 from keras_eff.export.inspection import inspect
 from keras_eff.export.preparation import prepare
 from keras_eff.export.report import Report
-from keras_eff.export.verification import COMPARED_BATCH
 from keras_eff.export.verification import compare_with
 from keras_eff.export.verification import in_full_precision
 from keras_eff.export.verification import verify
@@ -157,7 +156,7 @@ def to_tflite(
     data = file_content(converted, *options)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
     # As large as those of the file, for the same random numbers.
-    batch = batch_size if state else COMPARED_BATCH
+    batch = batch_size if state else None
     with draft(path, data) as temporary:
         execution = execute(temporary, shown)
         reference = in_full_precision(converted)

@@ -7,7 +7,7 @@ from keras_eff.export.lowering import Lowering
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.samples import batches
 
-COMPARED_BATCH = 32
+_BATCH = 32
 
 
 def in_full_precision(model):
@@ -18,7 +18,7 @@ def in_full_precision(model):
     return Lowering({}).lower(model)
 
 
-def verify(model, samples, execution, limit, batch_size=COMPARED_BATCH):
+def verify(model, samples, execution, limit, batch_size=None):
     """Raises unless both runs of the file agree with the Keras model."""
     comparison = compare_with(model, samples, execution, batch_size)
     if not comparison.mean_share <= limit:
@@ -32,9 +32,20 @@ def verify(model, samples, execution, limit, batch_size=COMPARED_BATCH):
     return comparison
 
 
-def compare_with(model, samples, execution, batch_size=COMPARED_BATCH):
-    """How far both runs of a file are from a Keras model."""
+def compare_with(model, samples, execution, batch_size=None):
+    """How far both runs of a file are from a Keras model.
+
+    Args:
+        model: Keras model.
+        samples: List of arrays, one for each input.
+        execution: What the file computed from them.
+        batch_size: Integer, that of the file, where the outputs depend on it,
+            as random numbers do; None for any.
+    """
     count = len(samples[0])
-    padded = cycled(samples, min(batch_size, count))
-    expected = keras_outputs(model, batches(model, padded, batch_size))
+    if batch_size is not None:
+        samples = cycled(samples, batch_size)
+    expected = keras_outputs(
+        model, batches(model, samples, batch_size or _BATCH)
+    )
     return compare([x[:count] for x in expected], execution)

@@ -123,7 +123,7 @@ def _scale_axes(layer, variable):
 def _output_axes(layer, variable):
     kinds = [kind.__name__ for kind in type(layer).__mro__]
     known = next((WEIGHTS[kind] for kind in kinds if kind in WEIGHTS), None)
-    if known is not None and variable is getattr(layer, known[0]):
+    if known is not None and variable is getattr(layer, known[0], None):
         return known[1]
     if isinstance(layer, keras.layers.Embedding):
         return ()
