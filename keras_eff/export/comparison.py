@@ -70,12 +70,17 @@ def _compare_one(expected, actual, scale):
 
 
 def keras_outputs(model, batches) -> list[np.ndarray]:
-    """What the model returns, one array for each output, in flat order."""
+    """What the model returns, one array for each output, in flat order.
+
+    Each batch starts from the state that the model has, as a file does: from
+    that of its seeds, for one.
+    """
     # Here, as two files are compared without Keras.
     import keras
 
     parts = []
     for batch in batches:
-        outputs = keras.tree.flatten(model(batch, training=False))
+        with keras.StatelessScope():
+            outputs = keras.tree.flatten(model(batch, training=False))
         parts.append([keras.ops.convert_to_numpy(x) for x in outputs])
     return [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from keras_eff.export.random_draws import with_stored_draws
 from keras_eff.transforms.graph import pack_inputs
 
 _TAIL_LINES = 12
@@ -62,6 +63,10 @@ def convert(
 def as_function(model, batch_size: int, shapes: list[tuple] | None = None):
     """A model as a TensorFlow function of a list of inputs, the batch fixed.
 
+    What the model changes of its state, such as that of a seed generator, is
+    dropped: every call starts from the state that it has now, and gets the
+    same random numbers.
+
     Args:
         model: Functional `keras.Model`.
         batch_size: Integer, the batch dimension.
@@ -75,11 +80,11 @@ def as_function(model, batch_size: int, shapes: list[tuple] | None = None):
 
     @tf.function(input_signature=specs, autograph=False)
     def run(*arrays):
-        return keras.tree.flatten(
-            model(pack_inputs(model, list(arrays)), training=False)
-        )
+        with keras.StatelessScope():
+            outputs = model(pack_inputs(model, list(arrays)), training=False)
+        return keras.tree.flatten(outputs)
 
-    return run
+    return with_stored_draws(run, specs)
 
 
 def _set_options(converter, data_type, io_dtype):

@@ -51,6 +51,9 @@ def file_content(
         data = _with_trained_weights(data, name, weight_bits(model))
     if chosen.is_weight_only:
         data = store_weights(data, chosen.rounded_bits, SMALLEST_WEIGHT)
+    if name == "dynamic":
+        # What is small or has no kernel beside floats.
+        data = store_weights(data, 8, SMALLEST_WEIGHT, rounds=True)
     return sign(data if keep_names else strip(data), *ends)
 
 

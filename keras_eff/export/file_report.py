@@ -1,5 +1,7 @@
 import dataclasses
 
+from keras_eff.export.file_weights import text_of
+
 _LISTED_FLOAT_TENSORS = 10
 
 
@@ -68,6 +70,9 @@ class FileReport:
         float_tensors: Names of the float tensors of any width that an operator
             reads or writes; `"SOFTMAX:0 (#12)"` is the nameless tensor 12,
             the first output of a SOFTMAX.
+        weight_bytes: {name of a type: what weights of it take, in bytes}.
+            Weights are constants of two dimensions or more, floats or with a
+            scale; values that several tensors share count once.
     """
 
     size_bytes: int
@@ -78,12 +83,14 @@ class FileReport:
     outputs: tuple[TensorInfo, ...]
     tensors: tuple[TensorInfo, ...]
     float_tensors: tuple[str, ...]
+    weight_bytes: dict[str, int]
 
     def __str__(self):
         return "\n".join(
             [
                 f"size    {self.size_bytes:,} bytes, "
                 f"{self.gzip_bytes:,} after gzip",
+                *_section("weights", [text_of(self.weight_bytes)]),
                 *_section("inputs", self.inputs),
                 *_section("outputs", self.outputs),
                 *_section("ops", self._op_lines()),

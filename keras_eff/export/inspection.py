@@ -6,16 +6,13 @@ from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.export.file_report import FileReport
 from keras_eff.export.file_report import TensorInfo
+from keras_eff.export.file_weights import DTYPES
+from keras_eff.export.file_weights import weight_bytes
 from keras_eff.export.flatbuffer import is_constant
 from keras_eff.export.flatbuffer import operator_name
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.flatbuffer import read
 
-_DTYPES = {
-    value: name.lower()
-    for name, value in vars(schema.TensorType).items()
-    if isinstance(value, int)
-}
 _FLOAT_DTYPES = {"float16", "bfloat16", "float32", "float64"}
 
 
@@ -54,6 +51,7 @@ def inspect(path: str | os.PathLike) -> FileReport:
         outputs=tuple(graphs[0][index] for index in main.outputs),
         tensors=tuple(tensor for graph in graphs for tensor in graph),
         float_tensors=tuple(_float_tensors(model, graphs)),
+        weight_bytes=weight_bytes(model),
     )
 
 
@@ -65,7 +63,7 @@ def _tensors(model, number):
             index=index,
             name=(tensor.name or b"").decode(errors="replace"),
             shape=_shape(tensor),
-            dtype=_DTYPES.get(tensor.type, f"type_{tensor.type}"),
+            dtype=DTYPES.get(tensor.type, f"type_{tensor.type}"),
             is_constant=is_constant(model, tensor),
             is_sparse=tensor.sparsity is not None,
             **_quantization(tensor.quantization),

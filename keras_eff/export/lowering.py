@@ -9,6 +9,8 @@ from keras_eff.transforms.graph import replay
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.rewriter import Rewriter
 
+# Below 1 by the least step: a rescaling that the converter does not drop.
+ALMOST_ONE = 1.0 - 2.0**-24
 _TAKES_FACTORS = ("linear", "model", "same_scale", "weighted")
 
 
@@ -23,16 +25,33 @@ class Lowering(Rewriter):
     def __init__(self, rules):
         super().__init__(rules)
         self._marks = {}
+        self._read_as_floats = {}
 
     def lower(self, model):
         """The graph that computes what `model`, left as it was, computes."""
-        return rebuild(model, self.rule, on_output=self.unscaled)
+        return rebuild(model, self.rule, on_output=self.output)
 
     def rule(self, call):
         kind = kind_of(call.operation)
         if kind not in _TAKES_FACTORS and not is_scaling(call.operation):
             call = call.replaced(self.unscaled)
-        return super().rule(call)
+        outputs = super().rule(call)
+        if any(_is_float(reader) for reader in call.consumers):
+            flat = keras.tree.flatten(outputs)
+            self._read_as_floats |= {id(x): x for x in flat}
+        return outputs
+
+    def output(self, tensor):
+        """The tensor as an output of the model.
+
+        Of a rounded one that floats are computed from too, a copy: where the
+        file returns integers, the converter drops the floats.
+        """
+        tensor = self.unscaled(tensor)
+        bounds = self.range_of(tensor)
+        if bounds is None or id(tensor) not in self._read_as_floats:
+            return tensor
+        return self.round(keras.ops.leaky_relu(tensor, ALMOST_ONE), *bounds)
 
     def nested(self, call):
         return replay(call.operation, call.tensors, self.rule)
@@ -84,10 +103,16 @@ class Lowering(Rewriter):
 
 def clone_in_float32(layer):
     """A new layer from the config of another, computing in float32."""
-    return clone(layer, **_in_float32(layer.get_config()))
+    return clone(layer, _in_float32)
+
+
+def _is_float(reader):
+    return reader is not None and kind_of(reader) == "unknown"
 
 
 def _in_float32(config):
+    if isinstance(config, keras.DTypePolicy):
+        return "float32"
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy":
             return "float32"

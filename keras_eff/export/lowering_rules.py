@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_eff.export.affine import affine
+from keras_eff.export.lowering import ALMOST_ONE
 from keras_eff.export.lowering import clone_in_float32
 from keras_eff.export.resampling import average_pool
 from keras_eff.export.resampling import nearest_upsampling
@@ -21,9 +22,6 @@ from keras_eff.transforms.composed import cancel_flip
 from keras_eff.transforms.composed import open_composed
 from keras_eff.transforms.kinds import WEIGHTS
 from keras_eff.transforms.local_attention import lower_local_attention
-
-# Below 1 by the least step: a rescaling that the converter does not drop.
-_ALMOST_ONE = 1.0 - 2.0**-24
 
 
 def _weighted(call, lowering):
@@ -49,7 +47,7 @@ def _fake_quant(call, lowering):
     layer, tensor = call.operation, call.tensors[0]
     if lowering.range_of(tensor) is not None:
         # Two ranges in a row: the converter would drop one of them.
-        tensor = ops.leaky_relu(tensor, _ALMOST_ONE)
+        tensor = ops.leaky_relu(tensor, ALMOST_ONE)
     rounded = FakeQuant(
         layer.num_bits, fixed_range=layer.range, dtype="float32"
     )
@@ -110,7 +108,7 @@ def _prelu(call, lowering):
         return lowering.copy(call)
     low, high = bounds
     positive = lowering.round(ops.leaky_relu(tensor, 0.5), 0.0, high)
-    negative = lowering.round(ops.leaky_relu(tensor, _ALMOST_ONE), low, 0.0)
+    negative = lowering.round(ops.leaky_relu(tensor, ALMOST_ONE), low, 0.0)
     alpha = ops.convert_to_numpy(call.operation.alpha)
     ends = (0.0, float(alpha.min()) * low, float(alpha.max()) * low)
     if max(ends) == min(ends):

@@ -1,5 +1,7 @@
 import dataclasses
 
+from keras_eff.export.file_weights import text_of
+
 
 @dataclasses.dataclass(frozen=True)
 class Report:
@@ -13,6 +15,9 @@ class Report:
         ops: Dict from operator names to counts.
         float_tensors: Tuple of the float tensors that an operator reads or
             writes; empty when the file computes with integers alone.
+        weight_bytes: Dict from names of types, such as "int8", to what the
+            weights of that type take in the file, in bytes. Vectors, such as
+            biases, do not count.
         max_abs_error: Float, largest difference to the Keras model over the
             samples, the outputs, and both resolvers (the default delegate and
             the builtin kernels), in units of the output.
@@ -33,6 +38,7 @@ class Report:
     gzip_bytes: int
     ops: dict[str, int]
     float_tensors: tuple[str, ...]
+    weight_bytes: dict[str, int]
     max_abs_error: float
     mean_lsb: float | None
     agreement: float | None
@@ -50,6 +56,7 @@ class Report:
             (
                 f"{self.path}: {self.size_bytes:,} bytes "
                 f"({self.gzip_bytes:,} gzip)",
+                f"  weights: {text_of(self.weight_bytes)}",
                 f"  against Keras: {', '.join(against)}",
                 f"  float tensors {len(self.float_tensors)}, delegate "
                 f"partitions {self.delegate_partitions}",

@@ -1,9 +1,12 @@
 import time
 
+from keras_eff.export.changing_state import state_in_outputs
+from keras_eff.export.changing_state import warn_of_state
 from keras_eff.export.draft import check_path
 from keras_eff.export.draft import draft
 from keras_eff.export.execution import execute
 from keras_eff.export.file_content import file_content
+from keras_eff.export.float_weights import warn_of_float_weights
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
@@ -71,11 +74,19 @@ def to_tflite(
     | "int4", `FakeQuant`| int4, int8 | int8        | to compare           |
     | "int16x8"          | int8       | int16       | for the ranges       |
 
-    The kernels of "dynamic" round activations in passing. In weight-only files
-    nothing but weights is rounded: they are smaller, and take the memory of
-    floats. Of int4, the default delegate takes dense layers with int8
-    activations and an even number of inputs, twice as fast as int8; all other
-    int4, and int16, run in the builtin kernels, 2 to 60 times slower.
+    The kernels of "dynamic" round activations in passing; small weights are
+    stored in int8 and computed with in float. In weight-only files nothing but
+    weights is rounded: they are smaller, and take the memory of floats. Where
+    a format leaves more than a tenth of the bytes of weights float32, a
+    warning names them. Of int4, the default delegate takes dense layers with
+    int8 activations and an even number of inputs, twice as fast as int8; all
+    other int4, and int16, run in the builtin kernels, 2 to 60 times slower.
+
+    A file changes no state. A layer that draws random numbers at inference
+    gets one draw, stored in the file, from the seed that the model has now: the
+    file computes what Keras does, and the same in each run. A recurrent layer
+    with `stateful=True` starts each run from the state that it has now. A
+    warning names these layers.
 
     Args:
         model: Built `keras.Sequential` or Functional model.
@@ -85,8 +96,8 @@ def to_tflite(
             `keras_eff.calibrate`; in "int16x8" the converter does. For a model
             with `FakeQuant` layers, None keeps all weights in int8; "int4"
             packs those of 4 bits and fewer, where convolutions and dense
-            layers read them, two to a byte. Weight-only files leave out
-            weights of fewer than 256 elements.
+            layers read them, two to a byte. Weight-only and "dynamic" files
+            leave weights of fewer than 256 elements float.
         samples: Array of shape (samples, ...), in the model's own units and
             dtypes, a `tf.data.Dataset`, or what else `keras_eff.calibrate`
             takes: a few hundred for ranges, a few for the comparison (at most
@@ -161,15 +172,21 @@ def to_tflite(
     converted = prepare(model, name, samples, method)
     if samples is None:
         samples = random_samples(converted, _RANDOM_SAMPLES, shapes)
+    shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
+    state = state_in_outputs(model, shown, batch_size)
+    warn_of_state(state)
     options = (name, samples, batch_size, io_dtype, sparse, keep_names)
     data = file_content(converted, *options, end_names(model), shapes)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
-    shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
+    # As large as those of the file, for the same random numbers.
+    batch = batch_size if state else None
     with draft(path, data) as temporary:
         execution = execute(temporary, shown)
         reference = in_full_precision(converted)
-        comparison = verify(reference, shown, execution, limit)
+        comparison = verify(reference, shown, execution, limit, batch)
         contents = inspect(temporary)
+    if FORMATS[name].shrinks_weights:
+        warn_of_float_weights(data, converted, name)
     quantized_here = converted is not model
     return Report(
         path=str(path),
@@ -177,11 +194,12 @@ def to_tflite(
         gzip_bytes=contents.gzip_bytes,
         ops=contents.ops,
         float_tensors=contents.float_tensors,
+        weight_bytes=contents.weight_bytes,
         max_abs_error=comparison.max_abs_error,
         mean_lsb=comparison.mean_lsb,
         agreement=comparison.agreement,
         float_agreement=(
-            compare_with(model, shown, execution).agreement
+            compare_with(model, shown, execution, batch).agreement
             if quantized_here
             else None
         ),

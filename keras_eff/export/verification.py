@@ -1,5 +1,6 @@
 import keras
 
+from keras_eff.export.changing_state import cycled
 from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
 from keras_eff.export.lowering import Lowering
@@ -17,9 +18,9 @@ def in_full_precision(model):
     return Lowering({}).lower(model)
 
 
-def verify(model, samples, execution, limit):
+def verify(model, samples, execution, limit, batch_size=None):
     """Raises unless both runs of the file agree with the Keras model."""
-    comparison = compare_with(model, samples, execution)
+    comparison = compare_with(model, samples, execution, batch_size)
     if not comparison.mean_share <= limit:
         raise RuntimeError(
             f"The file does not compute what model {model.name!r} computes: "
@@ -31,7 +32,20 @@ def verify(model, samples, execution, limit):
     return comparison
 
 
-def compare_with(model, samples, execution):
-    """How far both runs of a file are from a Keras model."""
-    expected = keras_outputs(model, batches(model, samples, _BATCH))
-    return compare(expected, execution)
+def compare_with(model, samples, execution, batch_size=None):
+    """How far both runs of a file are from a Keras model.
+
+    Args:
+        model: Keras model.
+        samples: List of arrays, one for each input.
+        execution: What the file computed from them.
+        batch_size: Integer, that of the file, where the outputs depend on it,
+            as random numbers do; None for any.
+    """
+    count = len(samples[0])
+    if batch_size is not None:
+        samples = cycled(samples, batch_size)
+    expected = keras_outputs(
+        model, batches(model, samples, batch_size or _BATCH)
+    )
+    return compare([x[:count] for x in expected], execution)

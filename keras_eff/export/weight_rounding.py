@@ -1,5 +1,13 @@
 import math
 
+import keras
+
+from keras_eff.export.lowering import Lowering
+from keras_eff.export.weight_only import scale_axis
+from keras_eff.layers import TransformedWeights
+from keras_eff.layers.sublayers import layers_of
+from keras_eff.ops.fake_quant import fake_quant_weight
+from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.cloning import with_weight_fake_quant
 from keras_eff.transforms.expansion import expand
 from keras_eff.transforms.kinds import WEIGHTS
@@ -9,10 +17,17 @@ from keras_eff.transforms.rewriter import Rewriter
 
 # What holds weights in layers of its own, and the same function without.
 _TAKEN_APART = ("attention", "composed", "model", "separable")
+_CONVOLUTIONS = frozenset(("BaseConv", "BaseConvTranspose", "ConvLSTMCell"))
+# Weights that are no kernels and no tables, whatever their shape.
+_NEVER = ("alpha", "beta", "bias", "gamma")
 
 
 def round_weights(model, num_bits: int, smallest: int):
     """A clone whose weights are rounded, and which computes in floats.
+
+    Those of convolutions, dense layers and embeddings as a step of their
+    layer; those of any other layer, such as a recurrent one or one of the
+    user's, once and for all.
 
     Args:
         model: Sequential or Functional model without `FakeQuant` layers; it is
@@ -24,29 +39,104 @@ def round_weights(model, num_bits: int, smallest: int):
     Raises:
         ValueError: If no weight is that large.
     """
-    count = 0
+    wrapped = []
 
     def rounded(call, rewriter):
-        nonlocal count
         layer = call.operation
         name, _ = WEIGHTS[type(unwrapped(layer)).__name__]
         if math.prod(getattr(unwrapped(layer), name).shape) < smallest:
             return rewriter.copy(call)
-        count += 1
+
+        def make():
+            wrapped.append(with_weight_fake_quant(layer, num_bits))
+            return wrapped[-1]
+
         return rewriter.apply(
-            id(layer),
-            lambda: with_weight_fake_quant(layer, num_bits),
-            layer.variables,
-            *call.args,
-            **call.kwargs,
+            id(layer), make, layer.variables, *call.args, **call.kwargs
         )
 
+    if any("float16" in variable.dtype for variable in model.variables):
+        # Their values would be rounded once more.
+        model = Lowering({}).lower(model)
     simple, _ = expand(model, lambda op: kind_of(op) not in _TAKEN_APART)
-    clone = Rewriter({"weighted": rounded}).rewrite(simple)
-    if not count:
+    rules = {"weighted": rounded, "unknown": _seen}
+    new = Rewriter(rules).rewrite(simple)
+    done = {id(v) for layer in wrapped for v in layer.variables}
+    others = [
+        (layer, variable)
+        for layer, variable in _weights_of(new)
+        if id(variable) not in done and math.prod(variable.shape) >= smallest
+    ]
+    for layer, variable in others:
+        axes = _scale_axes(layer, variable)
+        variable.assign(fake_quant_weight(variable, num_bits, axes))
+    if not wrapped and not others:
         raise ValueError(
-            f"Model {model.name!r} has no convolution, dense layer or "
-            f"embedding with {smallest} weights or more to round: use another "
-            "format"
+            f"Model {model.name!r} has no weight of {smallest} elements or "
+            "more to round: use another format"
         )
-    return clone
+    return new
+
+
+def _seen(call, rewriter):
+    """A copy; with the weights that it computes with, if a chain makes them."""
+    layer = call.operation
+    if not isinstance(layer, TransformedWeights):
+        return rewriter.copy(call)
+    return rewriter.apply(
+        id(layer),
+        lambda: clone(layer.layer),
+        layer.transformed_variables(),
+        *call.args,
+        **call.kwargs,
+    )
+
+
+def _weights_of(model):
+    """Pairs of a layer anywhere in the model and a kernel or table of it."""
+    owners = {}
+    for layer in layers_of(model, keras.layers.Layer):
+        # Frozen or not; it is not trained again.
+        layer.trainable = True
+        # Those in a layer of its own come later.
+        owners |= {id(v): (layer, v) for v in layer.trainable_variables}
+    return [
+        (layer, variable)
+        for layer, variable in owners.values()
+        if len(variable.shape) > 1
+        and "float" in variable.dtype
+        and variable.name not in _NEVER
+    ]
+
+
+def _scale_axes(layer, variable):
+    """The axes of a weight that keep a scale each, as its layer reads it."""
+    axes = _output_axes(layer, variable)
+    if len(axes) != 1:
+        channels = math.prod(variable.shape[axis] for axis in axes)
+        few = math.prod(variable.shape) < 8 * channels
+        return () if few else axes
+    axis = scale_axis(variable.shape, axes[0])
+    return () if axis is None else (axis,)
+
+
+def _output_axes(layer, variable):
+    kinds = [kind.__name__ for kind in type(layer).__mro__]
+    known = next((WEIGHTS[kind] for kind in kinds if kind in WEIGHTS), None)
+    if known is not None and variable is getattr(layer, known[0], None):
+        return known[1]
+    if isinstance(layer, keras.layers.Embedding):
+        return ()
+    if "EinsumDense" in kinds and variable is layer.kernel:
+        inputs, outputs = layer.equation.split("->")
+        kernel = inputs.split(",")[1]
+        return tuple(i for i, label in enumerate(kernel) if label in outputs)
+    if len(variable.shape) == 2 or _is_convolution(kinds):
+        transposes = any(kind.endswith("Transpose") for kind in kinds)
+        return (-2,) if transposes else (-1,)
+    # How its axes are used is not known.
+    return ()
+
+
+def _is_convolution(kinds):
+    return not _CONVOLUTIONS.isdisjoint(kinds)

@@ -82,7 +82,9 @@ def calibrate(
     def observe(observers):
         with _attached(observers):
             for batch in batches(model, samples, batch_size):
-                model(batch, training=False)
+                # So that seeds and other state stay as they are.
+                with keras.StatelessScope():
+                    model(batch, training=False)
                 advance()
         return {k: x for k, x in observers.items() if x.has_seen_data}
 

@@ -12,12 +12,20 @@ from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.graph import copy_bare
 from keras_eff.transforms.kinds import WEIGHTS
 from keras_eff.transforms.kinds import unwrapped
+from keras_eff.transforms.lambdas import lambdas_in
+from keras_eff.transforms.lambdas import with_references
 
 
-def clone(operation, **changes):
+def clone(operation, adapt=lambda config: config, **changes):
     """A new operation from the config of another, some entries changed.
 
     Its weights are new: `copy_state` carries them over.
+
+    Args:
+        operation: Layer or bare operation.
+        adapt: Function from the config to the one of the new layer. What it
+            gets holds functions as they are, where a layer of Keras has them.
+        **changes: Entries of the config.
 
     Raises:
         ValueError: If the layer does not describe itself in a config.
@@ -26,8 +34,11 @@ def clone(operation, **changes):
         return copy_bare(operation)
     kind = type(operation)
     try:
-        config = {**_config(operation), **changes}
-        copy = _from_config(operation, config)
+        with warnings.catch_warnings():
+            # Nothing is saved here.
+            warnings.filterwarnings("ignore", ".*includes a `lambda`")
+            config = adapt({**_config(operation), **changes})
+            copy = _from_config(operation, config)
     except (NotImplementedError, TypeError, ValueError, KeyError) as error:
         raise ValueError(
             f"Layer {operation.name!r} cannot be copied. Give its class a "
@@ -112,10 +123,7 @@ def _config(layer):
 
     Those need not be registered then, and may be lambdas.
     """
-    with warnings.catch_warnings():
-        # Nothing is saved here.
-        warnings.filterwarnings("ignore", ".*includes a `lambda`")
-        config = layer.get_config()
+    config = layer.get_config()
     if not type(layer).__module__.startswith("keras."):
         return config
     if isinstance(layer, keras.layers.Lambda):
@@ -131,8 +139,9 @@ def _config(layer):
 def _from_config(layer, config):
     if isinstance(layer, keras.layers.Lambda):
         return type(layer)(**config)
-    with keras.saving.custom_object_scope(_classes_in(layer)):
-        return type(layer).from_config(config)
+    lambdas = lambdas_in(_parts(layer))
+    with keras.saving.custom_object_scope({**_classes_in(layer), **lambdas}):
+        return type(layer).from_config(with_references(config, lambdas))
 
 
 def _lambda_config(layer, config):

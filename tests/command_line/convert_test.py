@@ -55,7 +55,7 @@ def test_several_inputs_come_from_one_file(
         np.savez(tmp_path / "x.npz", **dict(reversed(two_inputs.items())))
     else:
         np.savez(tmp_path / "x.npz", *two_inputs.values())
-    line = ("two.keras", tmp_path / "m.tflite", "--quantize=dynamic")
+    line = ("two.keras", tmp_path / "m.tflite", "--quantize=float16")
     code, _, err = run("convert", *line, f"--samples={tmp_path / 'x.npz'}")
     assert (code, err) == (0, "")
 

@@ -8,6 +8,7 @@ def report(**changes):
         "gzip_bytes": 6789,
         "ops": {"CONV_2D": 2},
         "float_tensors": (),
+        "weight_bytes": {"float32": 1000, "int8": 3000},
         "max_abs_error": 0.25,
         "mean_lsb": 0.5,
         "agreement": 0.99,
@@ -20,7 +21,14 @@ def report(**changes):
 
 def test_text_has_the_figures():
     text = str(report())
-    for part in ("12,345 bytes", "6,789 gzip", "0.50 LSB", "0.990", "CONV_2D"):
+    for part in (
+        "12,345 bytes",
+        "6,789 gzip",
+        "0.50 LSB",
+        "0.990",
+        "CONV_2D",
+        "float32 1,000 bytes (25%), int8 3,000 bytes (75%)",
+    ):
         assert part in text
 
 

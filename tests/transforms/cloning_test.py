@@ -66,6 +66,19 @@ class Doubling(keras.regularizers.Regularizer):
         return {}
 
 
+class Filled(keras.initializers.Initializer):
+    """An initializer that holds a lambda, as one of the user's may."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, shape, dtype=None):
+        return ops.full(shape, self.value(), dtype)
+
+    def get_config(self):
+        return {"value": keras.saving.serialize_keras_object(self.value)}
+
+
 class Mask(WeightTransform):
     """Multiplies a weight by zeros and ones."""
 
@@ -101,6 +114,14 @@ def unregistered_activation(x):
     return x * 3.0
 
 
+def scaling(factor):
+    return lambda x: ops.tanh(x) * factor
+
+
+def cell(factor):
+    return layers.SimpleRNNCell(2, activation=scaling(factor))
+
+
 def same_outputs(first, second, *shape):
     inputs = np.random.default_rng(0).normal(size=(2, *shape))
     inputs = inputs.astype("float32")
@@ -129,6 +150,9 @@ def test_a_clone_has_the_config_and_new_weights():
         layers.Dense(2, activation=layers.PReLU()),
         layers.Dense(2, kernel_regularizer=Doubling()),
         layers.SimpleRNN(2, activation=unregistered_activation),
+        layers.RNN([cell(2.0), cell(3.0)]),
+        layers.TimeDistributed(layers.Lambda(lambda x: ops.abs(x))),
+        layers.Dense(2, kernel_initializer=Filled(lambda: ops.ones(()))),
         layers.Activation(lambda x: x + 1.0),
         layers.Lambda(lambda x: ops.abs(x)),
         layers.Lambda(

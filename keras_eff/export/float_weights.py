@@ -1,0 +1,59 @@
+import math
+
+import keras
+import numpy as np
+from absl import logging
+
+from keras_eff.export.file_weights import FileWeight
+from keras_eff.export.file_weights import file_weights
+from keras_eff.export.flatbuffer import parse
+
+# Of the bytes of all weights: fewer are not worth a warning.
+_SHARE = 0.1
+_LISTED = 10
+
+
+def warn_of_float_weights(data: bytes, model, name: str) -> None:
+    """Warns if a format left more than a tenth of the bytes of weights float32.
+
+    Args:
+        data: Content of a .tflite file.
+        model: The Keras model that it computes.
+        name: Name of its format.
+    """
+    weights = file_weights(parse(data))
+    floats = [w for w in weights if w.dtype == "float32"]
+    left = sum(w.size_bytes for w in floats)
+    total = sum(w.size_bytes for w in weights)
+    if left <= _SHARE * total:
+        return
+    floats.sort(key=lambda weight: -weight.size_bytes)
+    lines = [_line(weight, model) for weight in floats[:_LISTED]]
+    rest = len(floats) - len(lines)
+    logging.warning(
+        'to_tflite: "%s" leaves %s of %s bytes of weights float32: %s%s',
+        name,
+        f"{left:,}",
+        f"{total:,}",
+        ", ".join(lines),
+        f" and {rest} more" if rest else "",
+    )
+
+
+def _line(weight: FileWeight, model):
+    name = _variable_of(weight, model) or weight.reader
+    return (
+        f"{name} {weight.tensor.shape.tolist()} ({weight.size_bytes:,} bytes)"
+    )
+
+
+def _variable_of(weight, model):
+    """The path of the variable with the same values in whatever order."""
+    values = np.sort(weight.data.view(np.float32))
+    for variable in model.variables:
+        same_size = math.prod(variable.shape) == len(values)
+        if same_size and "float" in variable.dtype:
+            other = keras.ops.convert_to_numpy(variable).astype("float32")
+            if np.allclose(np.sort(other, axis=None), values):
+                return variable.path
+    return None
