@@ -8,7 +8,13 @@ from keras_eff.transforms.kinds import unwrapped
 from keras_eff.transforms.rewriter import Rewriter
 
 # What holds weights in layers of its own, and the same function without.
-_TAKEN_APART = ("attention", "composed", "model", "separable")
+_TAKEN_APART = (
+    "attention",
+    "composed",
+    "model",
+    "separable",
+    "time_distributed",
+)
 
 
 def round_weights(model, num_bits: int, smallest: int):
