@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from keras_eff.export.conversion_errors import missing_operators
 from keras_eff.export.random_draws import with_stored_draws
 from keras_eff.transforms.graph import pack_inputs
 
@@ -54,9 +55,10 @@ def convert(
             return converter.convert()
         except Exception as error:
             said = f"{error}\n{printed()}".strip().splitlines()
+            cause = missing_operators(model, "\n".join(said))
             raise RuntimeError(
                 f"TensorFlow's converter failed on model {model.name!r}:\n"
-                + "\n".join(said[:_TAIL_LINES])
+                + (cause or "\n".join(said[:_TAIL_LINES]))
             ) from error
 
 

@@ -1,7 +1,15 @@
+import itertools
+
 import keras
 import numpy as np
+from keras import ops
 
+from keras_eff.export.float_operations import float_operations
+from keras_eff.export.float_operations import roundings_beside_floats
+from keras_eff.export.traced_graph import ends_bounded
 from keras_eff.layers import FakeQuant
+from keras_eff.layers import KeepFloat
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.affine import is_scaling
 from keras_eff.transforms.cloning import clone
 from keras_eff.transforms.graph import rebuild
@@ -25,33 +33,49 @@ class Lowering(Rewriter):
     def __init__(self, rules):
         super().__init__(rules)
         self._marks = {}
-        self._read_as_floats = {}
+        self._floats = set()
+        self._apart = set()
+        self._gates = {}
+        self._slopes = itertools.count(2)
 
     def lower(self, model):
         """The graph that computes what `model`, left as it was, computes."""
-        return rebuild(model, self.rule, on_output=self.output)
+        if self.rules and layers_of(model, FakeQuant):
+            self._floats = float_operations(model)
+            self._apart = roundings_beside_floats(model)
+        return rebuild(model, self.rule, on_output=self.unscaled)
 
     def rule(self, call):
         kind = kind_of(call.operation)
         if kind not in _TAKES_FACTORS and not is_scaling(call.operation):
             call = call.replaced(self.unscaled)
+        is_padding = kind == "same_scale" and call.kwargs.get("constant_values")
+        # What has a weight stays float by itself, and takes factors.
+        is_float = call.operation in self._floats and kind != "weighted"
+        if is_float or is_padding:
+            return self.in_floats(call)
+        return super().rule(call)
+
+    def in_floats(self, call):
+        """Does a call in such a way that no part of it becomes integer."""
+        call = call.replaced(lambda x: self.as_float(self.unscaled(x)))
         outputs = super().rule(call)
-        if any(_is_float(reader) for reader in call.consumers):
-            flat = keras.tree.flatten(outputs)
-            self._read_as_floats |= {id(x): x for x in flat}
+        if ends_bounded(call.tensors, outputs):
+            return keras.tree.map_structure(_hidden, outputs)
         return outputs
 
-    def output(self, tensor):
-        """The tensor as an output of the model.
+    def rounds_apart(self, layer):
+        """Whether a `FakeQuant` reads an input that others read as it is."""
+        return layer in self._apart
 
-        Of a rounded one that floats are computed from too, a copy: where the
-        file returns integers, the converter drops the floats.
-        """
-        tensor = self.unscaled(tensor)
-        bounds = self.range_of(tensor)
-        if bounds is None or id(tensor) not in self._read_as_floats:
+    def as_float(self, tensor):
+        """The tensor; behind a `KeepFloat` if it is rounded."""
+        if self.range_of(tensor) is None:
             return tensor
-        return self.round(keras.ops.leaky_relu(tensor, ALMOST_ONE), *bounds)
+        if id(tensor) not in self._gates:
+            outputs = KeepFloat(dtype="float32")(tensor)
+            self._gates[id(tensor)] = (tensor, outputs)
+        return self._gates[id(tensor)][1]
 
     def nested(self, call):
         return replay(call.operation, call.tensors, self.rule)
@@ -95,19 +119,31 @@ class Lowering(Rewriter):
         outputs = FakeQuant(fixed_range=(low, high), dtype="float32")(tensor)
         return self.mark(outputs, (low, high))
 
+    def rescaled(self, tensor):
+        """The tensor, to be rounded to another range.
+
+        By a slope below 1 by steps of float32, so that the converter does not
+        drop it; and by another each time, so that it makes one of no two.
+        """
+        slope = 1.0 - next(self._slopes) * 2.0**-24
+        return ops.leaky_relu(tensor, slope)
+
     def constant(self, key, layer, weights, tensor):
         """Calls a new layer that holds the given weights."""
         weights = [np.asarray(w, "float32") for w in weights]
         return self.apply(key, lambda: layer, weights, tensor)
 
 
+def _hidden(tensor):
+    """The tensor; a negation has no integers to hand on."""
+    if "float" not in tensor.dtype:
+        return tensor
+    return -KeepFloat(dtype="float32")(-tensor)
+
+
 def clone_in_float32(layer):
     """A new layer from the config of another, computing in float32."""
     return clone(layer, _in_float32)
-
-
-def _is_float(reader):
-    return reader is not None and kind_of(reader) == "unknown"
 
 
 def _in_float32(config):

@@ -10,8 +10,10 @@ import numpy as np
 from keras import ops
 
 from keras_eff.export.affine import affine
-from keras_eff.export.lowering import ALMOST_ONE
+from keras_eff.export.arg_extreme import ArgExtreme
 from keras_eff.export.lowering import clone_in_float32
+from keras_eff.export.moving import flipped
+from keras_eff.export.moving import slices
 from keras_eff.export.resampling import average_pool
 from keras_eff.export.resampling import nearest_upsampling
 from keras_eff.layers import FakeQuant
@@ -21,6 +23,7 @@ from keras_eff.transforms.affine import is_scaling
 from keras_eff.transforms.composed import cancel_flip
 from keras_eff.transforms.composed import open_composed
 from keras_eff.transforms.kinds import WEIGHTS
+from keras_eff.transforms.kinds import clip_bounds
 from keras_eff.transforms.local_attention import lower_local_attention
 
 
@@ -45,9 +48,11 @@ def _weighted(call, lowering):
 
 def _fake_quant(call, lowering):
     layer, tensor = call.operation, call.tensors[0]
-    if lowering.range_of(tensor) is not None:
-        # Two ranges in a row: the converter would drop one of them.
-        tensor = ops.leaky_relu(tensor, ALMOST_ONE)
+    # Two ranges in a row: the converter would drop one of them. Beside a float
+    # reader: it would make an integer input of what both read.
+    is_rounded = lowering.range_of(tensor) is not None
+    if is_rounded or lowering.rounds_apart(layer):
+        tensor = lowering.rescaled(tensor)
     rounded = FakeQuant(
         layer.num_bits, fixed_range=layer.range, dtype="float32"
     )
@@ -61,8 +66,33 @@ def _relu(call, lowering):
         return lowering.copy(call)
     if lowering.range_of(call.tensors[0]) is None:
         return call.tensors[0]
-    # A rescaling by any slope: what is negative is clipped.
-    return ops.leaky_relu(call.tensors[0], 0.5)
+    # A rescaling: what is negative is clipped, whatever becomes of it.
+    return lowering.rescaled(call.tensors[0])
+
+
+def _clip(call, lowering):
+    """The rounding that follows clips, at bounds no farther out."""
+    reader = call.consumers[0] if len(call.consumers) == 1 else None
+    if not isinstance(reader, FakeQuant):
+        return lowering.copy(call)
+    (low, high), bounds = reader.range, clip_bounds(call.operation)
+    # Bounds that float32 cannot hold lie a little aside.
+    slack = 1e-6 * (high - low)
+    is_inside = bounds[0] - slack <= low and high <= bounds[1] + slack
+    return call.tensors[0] if is_inside else lowering.copy(call)
+
+
+def _index(call, lowering):
+    """In TensorFlow's own operator: Keras tells -0.0 from 0.0 by its bits."""
+    operation, tensor = call.operation, call.tensors[0]
+    bounds = lowering.range_of(tensor)
+    if bounds is not None:
+        # Of its own: beside another reader, the converter keeps it float.
+        tensor = lowering.round(lowering.rescaled(tensor), *bounds)
+    layer = ArgExtreme(
+        type(operation).__name__.lower(), operation.axis, operation.keepdims
+    )
+    return layer(tensor)
 
 
 def _batch_norm(call, lowering):
@@ -77,7 +107,7 @@ def _requantized(call, lowering):
         return lowering.scale(tensor, float(np.max(affine_terms(layer)[0])))
     if name in ("Normalization", "Rescaling"):
         return affine(call, lowering)
-    if name in ("AveragePooling1D", "AveragePooling2D"):
+    if name in ("AveragePool", "AveragePooling1D", "AveragePooling2D"):
         return average_pool(call, lowering)
     return lowering.copy(call)
 
@@ -107,8 +137,8 @@ def _prelu(call, lowering):
     if not bounds[0] < 0.0 < bounds[1]:
         return lowering.copy(call)
     low, high = bounds
-    positive = lowering.round(ops.leaky_relu(tensor, 0.5), 0.0, high)
-    negative = lowering.round(ops.leaky_relu(tensor, ALMOST_ONE), low, 0.0)
+    positive = lowering.round(lowering.rescaled(tensor), 0.0, high)
+    negative = lowering.round(lowering.rescaled(tensor), low, 0.0)
     alpha = ops.convert_to_numpy(call.operation.alpha)
     ends = (0.0, float(alpha.min()) * low, float(alpha.max()) * low)
     if max(ends) == min(ends):
@@ -122,15 +152,22 @@ def _same_scale(call, lowering):
     if bounds is None:
         return lowering.copy(call)
     outputs = nearest_upsampling(call.operation, tensor)
+    if type(call.operation).__name__ == "Split":
+        outputs = slices(call.operation, tensor)
     if outputs is None:
         outputs = lowering.copy(call)
     return lowering.mark(outputs, bounds, lowering.factor_of(tensor))
 
 
 def _flip(call, lowering):
-    if lowering.range_of(call.tensors[0]) is None:
+    tensor = call.tensors[0]
+    bounds, factor = lowering.range_of(tensor), lowering.factor_of(tensor)
+    if bounds is None:
         return cancel_flip(call, lowering)
-    return _same_scale(call, lowering)
+    outputs = flipped(call.operation, tensor)
+    if outputs is None:
+        outputs = lowering.copy(call)
+    return lowering.mark(outputs, bounds, factor)
 
 
 def _cast(call, lowering):
@@ -169,12 +206,14 @@ def _only_rounded(rule):
 RULES = {
     "abs": _only_rounded(_abs),
     "batch_norm": _only_rounded(_batch_norm),
+    "clip": _clip,
     "composed": open_composed,
     "fake_quant": _fake_quant,
     "flip": _flip,
     "from_integers": _cast,
     "hard_sigmoid": _only_rounded(_hard_sigmoid),
     "hard_silu": _only_rounded(_hard_silu),
+    "index": _index,
     "linear": _same_scale,
     "local_attention": lower_local_attention,
     "prelu": _only_rounded(_prelu),

@@ -1,4 +1,5 @@
 from keras_eff.export.formats import FORMATS
+from keras_eff.export.lost_features import warn_of_lost_features
 from keras_eff.export.weight_rounding import round_weights
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import WeightFakeQuant
@@ -10,7 +11,9 @@ from keras_eff.transforms.quantize import quantize
 SMALLEST_WEIGHT = 256
 
 
-def prepare(model, name: str, samples, method: str):
+def prepare(
+    model, name: str, samples, method: str, io_dtype: str | None = None
+):
     """The Keras model that a file is to compute, number for number.
 
     The model itself, or a clone of it that rounds, for a format to which a
@@ -21,6 +24,8 @@ def prepare(model, name: str, samples, method: str):
         name: Name of the format.
         samples: List of arrays, one for each input, or None.
         method: See `keras_eff.calibrate`.
+        io_dtype: Type of the float inputs and the outputs of the file; None
+            is that of its integers.
 
     Raises:
         ValueError: If the model's rounding is not that of a file.
@@ -28,13 +33,17 @@ def prepare(model, name: str, samples, method: str):
     layers = layers_of(model, FakeQuant)
     if layers:
         _check_aware(model, layers, name)
+        warn_of_lost_features(model, samples)
         return model
     chosen = FORMATS[name]
     if chosen.is_weight_only:
         return round_weights(model, chosen.rounded_bits, SMALLEST_WEIGHT)
     if chosen.rounded_bits is None:
         return model
-    return calibrate(quantize(model, chosen.rounded_bits), samples, method)
+    aware = quantize(model, chosen.rounded_bits, io_dtype=io_dtype)
+    calibrate(aware, samples, method)
+    warn_of_lost_features(aware, samples)
+    return aware
 
 
 def weight_bits(model) -> list[int]:

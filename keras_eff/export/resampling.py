@@ -15,14 +15,17 @@ def average_pool(call, lowering):
     sum over all `k` places, divided by `k`, times `k / elements`.
     """
     layer, tensor = call.operation, call.tensors[0]
-    size, channels = layer.pool_size, tensor.shape[-1]
+    rank, channels = len(tensor.shape) - 2, tensor.shape[-1]
+    # A bare operation may have one number, and none for the strides.
+    size = tuple(np.broadcast_to(layer.pool_size, rank).tolist())
+    strides = layer.strides or size
     padded = layer.padding == "same"
-    if padded and None in tensor.shape[1:]:
+    if (padded and None in tensor.shape[1:]) or rank > 2:
         return lowering.copy(call)
     share = np.full((*size, channels, 1), 1.0 / np.prod(size))
     convolution = getattr(keras.layers, f"DepthwiseConv{len(size)}D")(
         size,
-        strides=layer.strides,
+        strides=strides,
         padding=layer.padding,
         use_bias=False,
         dtype="float32",
@@ -30,7 +33,7 @@ def average_pool(call, lowering):
     convolution = TransformedWeights(convolution, [OneScale()])
     key = (id(layer), "average")
     outputs = lowering.constant(key, convolution, [share], tensor)
-    correction = _border_correction(layer, tensor) if padded else 1.0
+    correction = _border_correction(size, strides, tensor) if padded else 1.0
     if np.all(correction == 1.0):
         return outputs
     reader = call.consumers[0]
@@ -39,16 +42,16 @@ def average_pool(call, lowering):
     return lowering.round(outputs, *bounds) * correction
 
 
-def _border_correction(layer, tensor):
+def _border_correction(size, strides, tensor):
     """Shape (1, ..., 1): places in a window over those inside the tensor."""
     ones = np.ones((1, *tensor.shape[1:-1], 1), "float32")
     zero_padded = ops.depthwise_conv(
         ones,
-        np.ones((*layer.pool_size, 1, 1), "float32"),
-        strides=layer.strides,
+        np.ones((*size, 1, 1), "float32"),
+        strides=strides,
         padding="same",
     )
-    places = np.float32(np.prod(layer.pool_size))
+    places = np.float32(np.prod(size))
     return places / ops.convert_to_numpy(zero_padded)
 
 

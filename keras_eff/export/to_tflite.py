@@ -106,7 +106,11 @@ def to_tflite(
         method: How "int8" and "int4" find ranges, see `keras_eff.calibrate`.
         io_dtype: Type of the float inputs and the outputs of a file of
             integers: by default its own, "int8" or "int16"; "float32"; or
-            "uint8" instead of "int8".
+            "uint8" instead of "int8". An input that a float layer reads first
+            is float32 anyway, see `skip` of `keras_eff.quantize`. "int8" and
+            "int4" of a float model pass it to `keras_eff.quantize`: with
+            "float32", features in different units that a `Normalization`
+            reads first keep a resolution each.
         batch_size: Integer, the fixed batch dimension of the file.
         keep_names: Boolean, whether the file keeps the names of all tensors
             and the converter's metadata, for inspection. By default, tensors
@@ -169,7 +173,7 @@ def to_tflite(
     if samples is not None:
         samples = check_samples(model, samples)
     shapes = fixed_shapes(model, input_shapes, samples, batch_size)
-    converted = prepare(model, name, samples, method)
+    converted = prepare(model, name, samples, method, io_dtype)
     if samples is None:
         samples = random_samples(converted, _RANDOM_SAMPLES, shapes)
     shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]

@@ -16,7 +16,13 @@ from keras_eff.transforms.kinds import unwrapped
 from keras_eff.transforms.rewriter import Rewriter
 
 # What holds weights in layers of its own, and the same function without.
-_TAKEN_APART = ("attention", "composed", "model", "separable")
+_TAKEN_APART = (
+    "attention",
+    "composed",
+    "model",
+    "separable",
+    "time_distributed",
+)
 _CONVOLUTIONS = frozenset(("BaseConv", "BaseConvTranspose", "ConvLSTMCell"))
 # Weights that are no kernels and no tables, whatever their shape.
 _NEVER = ("alpha", "beta", "bias", "gamma")

@@ -12,9 +12,9 @@ class KeepFloat(keras.layers.Layer):
     A TFLite converter turns an operation between two fake-quantized tensors
     into an integer one. `keras_eff.quantize` puts this layer after those that
     stay float; place it by hand after a layer that should, before its
-    `FakeQuant`. It costs one cheap float operation in the file. It cannot keep
-    softmax, sigmoid and tanh, whose ranges TFLite knows. The output differs
-    from the input by at most one unit in the last place. Training and
+    `FakeQuant`. It costs one cheap float operation in the file, and
+    `keras_eff.export.to_tflite` adds another before what is kept. The output
+    differs from the input by at most one unit in the last place. Training and
     inference are alike.
 
     Args:

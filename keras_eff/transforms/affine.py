@@ -30,6 +30,14 @@ def is_scaling(layer) -> bool:
     return bool(np.all(offset == 0) and np.ptp(scale) == 0 and scale.min() > 0)
 
 
+def scales_features(layer) -> bool:
+    """Whether a layer scales some features by other numbers than others."""
+    name = type(layer).__name__
+    if name not in ("BatchNormalization", "Normalization", "Rescaling"):
+        return False
+    return layer.built and any(np.size(x) > 1 for x in affine_terms(layer))
+
+
 def _normalization_terms(layer):
     mean, deviation = _array(layer.mean), np.sqrt(_array(layer.variance))
     deviation = np.maximum(deviation, keras.config.epsilon())

@@ -6,6 +6,7 @@ integer kernel. A rule is a function from a `Call` and the `Rewriter`.
 
 import functools
 import numbers
+import operator
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from keras_eff.transforms.local_attention import expand_local_attention
 from keras_eff.transforms.recurrence import expand_recurrence
 from keras_eff.transforms.rewriter import Rewriter
 from keras_eff.transforms.separable import expand_separable
+from keras_eff.transforms.time_distributed import expand_time_distributed
 
 
 def expand(model, keeps=lambda operation: False):
@@ -135,10 +137,27 @@ def _square(call, rewriter):
     return _scaled(call.args[0], call.args[0], call.operation, rewriter)
 
 
+def _center_crop(call, rewriter):
+    """A slice, where there is enough to crop."""
+    layer, (tensor,) = call.operation, call.tensors
+    sizes = tensor.shape[-3:-1]
+    wanted = (layer.height, layer.width)
+    is_cut = None not in sizes and all(map(operator.ge, sizes, wanted))
+    if not is_cut or tensor.dtype != layer.compute_dtype:
+        return rewriter.copy(call)
+    (top, height), (left, width) = (
+        ((size - want) // 2, want)
+        for size, want in zip(sizes, wanted, strict=True)
+    )
+    cut = tensor[..., top : top + height, left : left + width, :]
+    return rewriter.named(rewriter.inherited(layer), cut)
+
+
 _RULES = {
     "attention": expand_attention,
     "average": _average,
     "add": _merge,
+    "center_crop": _center_crop,
     "composed": open_composed,
     "divide": _divide,
     "flip": cancel_flip,
@@ -149,5 +168,6 @@ _RULES = {
     "recurrence": expand_recurrence,
     "separable": _separable,
     "square": _square,
+    "time_distributed": expand_time_distributed,
     "weighted": _weighted,
 }

@@ -1,5 +1,7 @@
 """What an integer file can do with each operation of a Keras model."""
 
+import numbers
+
 import keras
 
 from keras_eff import layers
@@ -39,7 +41,7 @@ ACTIVATIONS = frozenset(FIXED_RANGES) | {
 }
 
 # Kinds that stay float behind an operation that does.
-FOLLOWING = ("batch_norm", "linear", "relu", "same_scale")
+FOLLOWING = ("batch_norm", "clip", "linear", "relu", "same_scale")
 
 # Layers of ours that are neither weights nor fake-quants.
 _OURS = {
@@ -53,7 +55,7 @@ _OURS = {
     layers.Zoneout: "linear",
 }
 
-_ALIASES = {"relu6": "relu", "swish": "silu"}
+_ALIASES = {"hard_tanh": "clip", "relu6": "relu", "swish": "silu"}
 
 _LAYERS = {
     "linear": (
@@ -67,9 +69,10 @@ _LAYERS = {
         "SpatialDropout2D SpatialDropout3D"
     ),
     "same_scale": (
-        "Cropping1D Cropping2D Flatten GlobalMaxPooling1D GlobalMaxPooling2D "
-        "MaxPooling1D MaxPooling2D Permute RepeatVector Reshape UpSampling1D "
-        "UpSampling2D ZeroPadding1D ZeroPadding2D"
+        "Cropping1D Cropping2D Cropping3D Flatten GlobalMaxPooling1D "
+        "GlobalMaxPooling2D GlobalMaxPooling3D MaxPooling1D MaxPooling2D "
+        "Permute RepeatVector Reshape Resizing UpSampling1D UpSampling2D "
+        "UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
     ),
     "tied": "Concatenate Maximum Minimum",
     "add": "Add",
@@ -78,11 +81,13 @@ _LAYERS = {
     "average": "Average",
     "requantized": (
         "AveragePooling1D AveragePooling2D GlobalAveragePooling1D "
-        "GlobalAveragePooling2D Normalization Rescaling"
+        "GlobalAveragePooling2D GlobalAveragePooling3D Normalization Rescaling"
     ),
     "batch_norm": "BatchNormalization",
     "separable": "SeparableConv1D SeparableConv2D",
     "attention": "MultiHeadAttention",
+    "center_crop": "CenterCrop",
+    "time_distributed": "TimeDistributed",
     "leaky_relu": "LeakyReLU",
     "prelu": "PReLU",
     "softmax": "Softmax",
@@ -91,14 +96,17 @@ _LAYERS = {
 
 _OPERATIONS = {
     "same_scale": (
-        "Amax Copy ExpandDims GetItem Max MaxPool Moveaxis Pad Ravel Reshape "
-        "Split Squeeze Swapaxes Transpose"
+        "Amax Amin Copy DepthToSpace ExpandDims GetItem Max MaxPool Min "
+        "Moveaxis Pad Ravel Reshape Resize SpaceToDepth Split Squeeze Swapaxes "
+        "Transpose"
     ),
     "tied": "Concatenate Maximum Minimum Stack",
     "add": "Add",
     "subtract": "Subtract",
     "multiply": "Multiply",
+    "clip": "Clip HardTanh",
     "from_integers": "Cast",
+    "index": "Argmax Argmin",
     "flip": "Flip",
     "divide": "Divide TrueDivide",
     "negative": "Negative",
@@ -176,8 +184,7 @@ def _kind_of_layer(layer):
         getattr(layer, "data_format", "channels_last") == "channels_first",
         name == "BatchNormalization" and not _is_over_channels(layer),
         name == "Softmax" and layer.axis != -1,
-        getattr(layer, "interpolation", "nearest")
-        not in ("nearest", "bilinear"),
+        not _interpolates(layer),
         # Their `kernel` is not the float weight that the layer trains.
         getattr(layer, "quantization_mode", None) is not None,
         getattr(layer, "lora_enabled", False),
@@ -202,8 +209,11 @@ def _kind_of_operation(operation):
     kind = _OPERATION_KINDS.get(type(operation).__name__, "unknown")
     if kind == "unknown":
         return kind
+    if kind == "clip":
+        return kind if _has_zero_between(operation) else "unknown"
     config = operation.get_config()
     outside = (
+        not _interpolates(operation),
         config.get("mode", "constant") != "constant",
         config.get("data_format") == "channels_first",
         kind == "softmax" and config["axis"] != -1,
@@ -211,15 +221,37 @@ def _kind_of_operation(operation):
     return "unknown" if any(outside) else kind
 
 
+def _interpolates(operation):
+    """Whether a resizing, if it is one, has a kernel."""
+    method = getattr(operation, "interpolation", "nearest")
+    extras = ("antialias", "pad_to_aspect_ratio")
+    return method in ("nearest", "bilinear") and not any(
+        getattr(operation, name, False) for name in extras
+    )
+
+
+def clip_bounds(operation) -> tuple:
+    """The smallest and the largest value that a "clip" returns."""
+    is_clip = type(operation).__name__ == "Clip"
+    return (operation.x_min, operation.x_max) if is_clip else (-1.0, 1.0)
+
+
+def _has_zero_between(clip):
+    low, high = clip_bounds(clip)
+    are_numbers = all(isinstance(x, numbers.Real) for x in (low, high))
+    return are_numbers and low <= 0 <= high and low < high
+
+
 def activation_name(function) -> str:
     """The kind of an activation function of Keras or its backend.
 
-    "unknown" for any other; `relu6` is a kind of "relu".
+    "unknown" for any other; `relu6` is a kind of "relu", `hard_tanh` of
+    "clip".
     """
     module = getattr(function, "__module__", None) or ""
     name = getattr(function, "__name__", "")
     if not module.startswith(("keras.", "tensorflow.", "jax.")):
         return "unknown"
     name = _ALIASES.get(name, name)
-    known = name in ACTIVATIONS or name in ("linear", "relu")
+    known = name in ACTIVATIONS or name in ("clip", "linear", "relu")
     return name if known else "unknown"

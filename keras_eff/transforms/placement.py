@@ -2,6 +2,7 @@ import keras
 
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import KeepFloat
+from keras_eff.transforms.float_inputs import FloatInputs
 from keras_eff.transforms.graph import calls
 from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.graph import producer
@@ -28,13 +29,22 @@ class Placement(Rewriter):
         width_of: Function from an operation to the width of its weights.
         rounding: Dict of arguments for each `FakeQuant`.
         input_range: Range of the model's float inputs, or None.
+        float_inputs: Boolean, whether the inputs of the file are floats.
 
     Attributes:
         integer: List of the names of operations that became integer ones.
         floats: Dict from the names of those that stay float to the reason.
     """
 
-    def __init__(self, rules, keeps, width_of, rounding, input_range):
+    def __init__(
+        self,
+        rules,
+        keeps,
+        width_of,
+        rounding,
+        input_range,
+        float_inputs=False,
+    ):
         super().__init__(rules, keeps)
         self.width_of = width_of
         self.rounding = rounding
@@ -44,8 +54,16 @@ class Placement(Rewriter):
         self._states = {}
         self._rounded = {}
         self._consumers = {}
+        self.float_inputs = float_inputs
+        self._first = None
+        self._unrounded = {}
+        self._scaled = {}
 
     def rewrite(self, model, state="input"):
+        if self._first is None:
+            self._first = FloatInputs(
+                model, self.keeps, self.rules, self.float_inputs
+            )
         for node, consumers in calls(model):
             # Two consumers fuse with nothing: enough for a shared layer.
             known = self._consumers.get(node.operation, ())
@@ -65,9 +83,29 @@ class Placement(Rewriter):
             return self.without_rounding(call)
         if self.keeps(call.operation) and not self._follows(call, kind):
             return self.stay_float(call, "skipped")
+        if kind != "model" and self._is_unrounded(call):
+            return self.read_inputs(call, kind)
         if kind == "model":
             return self.nested(call)
         return self.rules.get(kind, self.rules["unknown"])(call, self)
+
+    def _is_unrounded(self, call):
+        """Whether all it reads are inputs that it takes as they are."""
+        tensors = [x for x in call.tensors if _is_float(x)]
+        are_inputs = all(
+            self.state(x) == "input" or id(x) in self._scaled for x in tensors
+        )
+        return bool(tensors) and are_inputs and self._first.read(call.operation)
+
+    def read_inputs(self, call, kind):
+        """Copies an operation that reads inputs before they are rounded."""
+        if self._first.scale(call.operation):
+            outputs = self.stay_float(call, "scales a float input")
+            self._scaled[id(outputs)] = outputs
+            return outputs
+        if kind in self.rules and kind != "unknown":
+            return self.mark(self.copy(call), "input")
+        return self.rules["unknown"](call, self)
 
     def _follows(self, call, kind):
         """Whether the operation stays float by itself."""
@@ -79,10 +117,21 @@ class Placement(Rewriter):
         if _is_linear(call.operation):
             return self.mark(self.copy(call), self.state(call.tensors[0]))
         model = call.operation
-        call = call.replaced(self.quantized)
+        # A model that is called again reads what it read at first.
+        state = self._unrounded.setdefault(
+            model, "input" if self._is_unrounded(call) else "quantized"
+        )
+        reads_inputs = state == "input"
+        call = call.replaced(
+            lambda tensor: (
+                tensor
+                if reads_inputs and self.state(tensor) in ("input", "float")
+                else self.quantized(tensor)
+            )
+        )
         outputs = self.apply(
             id(model),
-            lambda: self.rewrite(model, "quantized"),
+            lambda: self.rewrite(model, state),
             None,
             *call.args,
             **call.kwargs,
@@ -156,14 +205,18 @@ class Placement(Rewriter):
     def stay_float(self, call, reason):
         """Copies an operation in such a way that it stays float in the file."""
 
+        waiting = ["pending"]
+        if not self._first.read(call.operation):
+            waiting.append("input")
+
         def settled(tensor):
-            waits = self.state(tensor) in ("input", "pending")
+            waits = self.state(tensor) in waiting
             return self.quantized(tensor) if waits else tensor
 
         outputs = self.copy(call.replaced(settled))
+        self.floats[call.operation.name] = reason
         if not any(map(_is_float, keras.tree.flatten(outputs))):
             return self.mark(outputs, "quantized")
-        self.floats[call.operation.name] = reason
         return self.mark(outputs, "float")
 
     def without_rounding(self, call):

@@ -14,6 +14,8 @@ from keras_eff.transforms.selection import kept_float
 from keras_eff.transforms.selection import selector
 from keras_eff.transforms.widths import weight_widths
 
+_IO_DTYPES = (None, "int8", "uint8", "float32")
+
 
 def quantize(
     model,
@@ -23,6 +25,7 @@ def quantize(
     momentum=0.99,
     input_range=None,
     skip=(),
+    io_dtype=None,
 ) -> keras.Model:
     """Returns a clone of a model that trains for an integer file.
 
@@ -34,10 +37,10 @@ def quantize(
 
     Layers keep their names and weights; those with a weight are wrapped in
     `keras_eff.layers.TransformedWeights`, and a `keras_eff.layers.FakeQuant`
-    stands wherever the file rounds. `SeparableConv` and unmasked
-    `MultiHeadAttention` are taken apart into layers with an int8 kernel;
-    activations that no kernel fuses become layers of their own. A layer
-    without an int8 kernel stays float, and a warning names it.
+    stands wherever the file rounds. `SeparableConv`, `TimeDistributed` and
+    unmasked `MultiHeadAttention` are taken apart into layers with an int8
+    kernel; activations that no kernel fuses become layers of their own. A layer
+    without an int8 kernel stays float, in the file too, and a warning names it.
 
     Args:
         model: Built `keras.Sequential` or Functional model, nested or with
@@ -57,7 +60,15 @@ def quantize(
         skip: What stays float: the name of a layer or of a bare operation, a
             layer class, a predicate on a layer, or a list of them. Layers
             inside nested models count too. Give it again to quantize the
-            clone again.
+            clone again. What reads a float input first then reads it as it
+            is: that input of the file is float32.
+        io_dtype: Type of the float inputs and the outputs of the file to
+            come: None or "int8", "uint8", or "float32". A file of integers
+            has one range for all features of an input. With "float32", a
+            first layer that scales features apart, as `Normalization` and
+            `BatchNormalization` do, or that has no int8 kernel reads the
+            input before it is rounded. Give it to
+            `keras_eff.export.to_tflite` too.
 
     Returns:
         A Functional `keras.Model`, not compiled. It has the methods of a class
@@ -91,8 +102,9 @@ def quantize(
     rounding = {"num_bits": activation_bits, "momentum": momentum}
     FakeQuant(**rounding)
     check_graph(model, "keras_eff.quantize")
+    _check_io_dtype(io_dtype)
     quantized, placement, _ = place(
-        model, skip, num_bits, rounding, input_range
+        model, skip, num_bits, rounding, input_range, io_dtype
     )
     keep_end_names(model, quantized)
     if placement.floats:
@@ -112,8 +124,21 @@ def _check_input_range(input_range):
         ) from error
 
 
+def _check_io_dtype(io_dtype):
+    if io_dtype not in _IO_DTYPES:
+        raise ValueError(
+            f"Argument `io_dtype` must be one of {_IO_DTYPES}. "
+            f"Received: io_dtype={io_dtype!r}"
+        )
+
+
 def place(
-    model, skip, num_bits=8, rounding=None, input_range=None
+    model,
+    skip,
+    num_bits=8,
+    rounding=None,
+    input_range=None,
+    io_dtype=None,
 ) -> tuple[keras.Model, Placement, Callable]:
     """The quantized model, and what tells how it came about.
 
@@ -130,6 +155,7 @@ def place(
         lambda layer: widths[rewriter.origins[layer]],
         rounding or {},
         input_range,
+        io_dtype == "float32",
     )
     quantized = placement.rewrite(expanded)
 

@@ -12,6 +12,7 @@ from keras_eff.transforms.graph import producer
 from keras_eff.transforms.graph import rebuild
 from keras_eff.transforms.graph import replay
 from keras_eff.transforms.kinds import kind_of
+from keras_eff.transforms.selection import operations
 from keras_eff.transforms.trace import trace
 
 
@@ -75,12 +76,8 @@ class Rewriter:
         """What a composed layer computes, layer by layer, operation by
         operation."""
         layer = call.operation
-        # In a copy, so that the old layer does not become part of the trace.
-        self.copy(call)
-        model, tensors, old, masks = trace(self._layers[id(layer)], call)
-        parts = [node.operation for node, _ in calls(model)]
-        self._names |= {part.name for part in parts}
-        self._wholes |= dict.fromkeys(parts, self._whole(layer))
+        model, tensors, old, masks = trace(self.copied(call), call)
+        self.adopt(model, layer)
         new = replay(model, tensors, self.rule)
         count = len(masks)
         outputs, masks_left = new[:count], iter(new[count:])
@@ -90,6 +87,23 @@ class Rewriter:
                 carry = SetMask(name=name, dtype=outputs[index].dtype)
                 outputs[index] = carry([outputs[index], next(masks_left)])
         return keras.tree.pack_sequence_as(old, outputs)
+
+    def copied(self, call):
+        """The copy of a layer that is to be taken apart.
+
+        In a copy, the old layer does not become part of another model.
+        """
+        self.copy(call)
+        return self._layers[id(call.operation)]
+
+    def adopt(self, model, layer):
+        """Notes that the operations of a model are the parts of a layer."""
+        parts = [operation for operation, _ in operations(model)]
+        self._names |= {part.name for part in parts}
+        self._wholes |= dict.fromkeys(parts, self._whole(layer))
+
+    def is_part(self, operation):
+        return operation in self._wholes
 
     def copy(self, call):
         """Calls the clone of the operation; a shared layer stays shared."""

@@ -71,7 +71,12 @@ def _keep_float(call, placement):
 
 
 def _batch_norm(call, placement):
-    return _follow(call, placement, fused=("relu", "tied"))
+    return _follow(call, placement, fused=("clip", "relu", "tied"))
+
+
+def _clip(call, placement):
+    """The rounding behind it has a range that lies between the bounds."""
+    return _follow(call, placement, fused=())
 
 
 def _relu(call, placement):
@@ -113,7 +118,7 @@ def _requantized(call, placement):
 
 def _arithmetic(call, placement):
     outputs = placement.copy(call.replaced(placement.quantized))
-    return placement.finish(call, outputs, fused=("relu", "tied"))
+    return placement.finish(call, outputs, fused=("clip", "relu", "tied"))
 
 
 def _activation(call, placement):
@@ -141,16 +146,26 @@ def _fused_into(layer):
         return ()
     if activation_name(layer.activation) == "relu":
         return ("tied",)
-    return ("batch_norm", "relu", "tied")
+    return ("batch_norm", "clip", "relu", "tied")
+
+
+def _index(call, placement):
+    if placement.reads(call, "float"):
+        return _unknown(call, placement)
+    placement.integer.append(call.operation.name)
+    outputs = placement.copy(call.replaced(placement.quantized))
+    return placement.mark(outputs, "quantized")
 
 
 RULES = {
     **dict.fromkeys(ACTIVATIONS, _activation),
     "add": _arithmetic,
     "batch_norm": _batch_norm,
+    "clip": _clip,
     "fake_quant": _fake_quant,
     "flip": _same_scale,
     "from_integers": _from_integers,
+    "index": _index,
     "keep_float": _keep_float,
     "linear": _linear,
     "matmul": _requantized,
