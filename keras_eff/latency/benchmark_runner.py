@@ -15,6 +15,7 @@ from keras_eff.latency.delegates import check_delegate
 from keras_eff.latency.delegates import delegate_flag
 from keras_eff.latency.delegates import delegate_title
 from keras_eff.latency.delegates import warn_of_fallback
+from keras_eff.latency.input_shapes import check_only_batch_open
 from keras_eff.latency.input_shapes import resolve_shapes
 from keras_eff.latency.latency import Latency
 
@@ -71,7 +72,9 @@ class BenchmarkRunner:
     def _input_flags(self, path, input_shapes):
         """Returns the flags for shapes that the file leaves open."""
         given = set(map(flag_name, self.flags)) & set(_INPUT_FLAGS)
-        if given and input_shapes is None:
+        if input_shapes is None:
+            if not given:
+                check_only_batch_open(path)
             return []
         if given:
             raise ValueError(
@@ -80,8 +83,6 @@ class BenchmarkRunner:
                 f"input_shapes={input_shapes}"
             )
         shapes = resolve_shapes(path, input_shapes)
-        if input_shapes is None:
-            return []
         sizes = [",".join(map(str, shape)) for shape in shapes.values()]
         values = (",".join(shapes), ":".join(sizes))
         return [f"{n}={v}" for n, v in zip(_INPUT_FLAGS, values, strict=True)]

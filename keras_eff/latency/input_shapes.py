@@ -18,12 +18,9 @@ def resolve_shapes(path: str | os.PathLike, input_shapes) -> dict[str, Shape]:
 
     Raises:
         TypeError: If `input_shapes` holds something else than integers.
-        ValueError: If it does not fit the inputs of the file, or it is None
-            and the file leaves more than the batch open.
+        ValueError: If it does not fit the inputs of the file.
     """
     inputs = _inputs(path)
-    if input_shapes is None:
-        return {name: _with_batch_1(name, s) for name, s in inputs.items()}
     given = read_shapes(input_shapes, list(inputs))
     return {
         name: _fitted(name, shape, wanted)
@@ -31,15 +28,26 @@ def resolve_shapes(path: str | os.PathLike, input_shapes) -> dict[str, Shape]:
     }
 
 
-def _with_batch_1(name, shape):
-    """The shape with 1 for an open batch; the time depends on all others."""
-    if -1 in shape[1:]:
-        raise ValueError(
-            f"The file leaves dimensions of its input {name!r} open: give "
-            "`input_shapes`, or write it with fixed ones. Received: shape "
-            f"{shape}"
-        )
-    return tuple(1 if size == -1 else size for size in shape)
+def check_only_batch_open(path: str | os.PathLike) -> None:
+    """Raises if a file leaves more open than the batch, which is then 1.
+
+    The tools would measure it with 1 there. What is wrong with a file that
+    cannot be read, they tell themselves.
+
+    Raises:
+        ValueError: If another dimension is open.
+    """
+    try:
+        inputs = _inputs(path)
+    except ValueError:
+        return
+    for name, shape in inputs.items():
+        if -1 in shape[1:]:
+            raise ValueError(
+                f"The file leaves dimensions of its input {name!r} open: give "
+                "`input_shapes`, or write it with fixed ones. Received: shape "
+                f"{shape}"
+            )
 
 
 def _inputs(path):
