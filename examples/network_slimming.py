@@ -23,6 +23,7 @@ from absl import app
 from absl import flags
 from file_figures import format_table
 from file_figures import measure_file
+from training import Schedule
 from training import train
 
 import keras_eff
@@ -72,13 +73,13 @@ def main(_):
     folder.mkdir(parents=True, exist_ok=True)
     data = image_data.load_images(_DATASET.value, _TRAIN_SIZE.value)
     model = build(data)
-    train(model, data, _EPOCHS.value, 3e-3, 64, verbose=2)
+    train(model, data, _EPOCHS.value, Schedule(3e-3, 64), verbose=2)
     plan = keras_eff.plan_channels(
         model, _SPARSITY.value, saliency="bn_scale", scope="global"
     )
     print(f"\n{plan}\n")
     smaller = plan.remove()
-    train(smaller, data, _TUNE_EPOCHS.value, 1e-3, 64, verbose=2)
+    train(smaller, data, _TUNE_EPOCHS.value, Schedule(1e-3, 64), verbose=2)
     rows = [
         ship("whole", model, data, folder),
         ship("slim", smaller, data, folder),

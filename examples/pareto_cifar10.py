@@ -21,6 +21,8 @@ import os
 import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Twice as fast on CPUs for which TensorFlow leaves oneDNN off by itself.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import image_data
 import keras
@@ -63,6 +65,7 @@ _TUNE_EPOCHS = flags.DEFINE_integer(
 _QAT_EPOCHS = flags.DEFINE_integer(
     "qat_epochs", None, "Of QAT; by default a fifth of --epochs.", 1
 )
+_TEACHER_EPOCHS = flags.DEFINE_integer("teacher_epochs", 24, "Of it.", 1)
 _FLIP = flags.DEFINE_bool("flip", True, "Whether to mirror images, or not.")
 _WIDTHS = flags.DEFINE_list("widths", [str(w) for w in WIDTHS], "Multipliers.")
 _COLUMNS = flags.DEFINE_list("columns", list(COLUMNS), "What to make of each.")
@@ -95,6 +98,7 @@ def settings():
         "epochs": epochs,
         "tune_epochs": _TUNE_EPOCHS.value or max(epochs // 2, 1),
         "qat_epochs": _QAT_EPOCHS.value or max(epochs // 5, 1),
+        "teacher_epochs": _TEACHER_EPOCHS.value,
         "flips": _FLIP.value,
     }
 

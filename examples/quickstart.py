@@ -22,6 +22,7 @@ from absl import flags
 from file_figures import format_table
 from file_figures import measure_file
 from pareto_plot import save_pareto_plot
+from training import Schedule
 from training import train
 
 import keras_eff
@@ -56,14 +57,14 @@ def build_convnet(data):
 
 def named_models(data):
     """Yields each model with its name, as soon as it is ready."""
-    convnet = train(build_convnet(data), data, _EPOCHS.value, 1e-2)
+    convnet = train(build_convnet(data), data, _EPOCHS.value, Schedule(1e-2))
     yield "float32", convnet
     for num_bits in _NUM_BITS.value:
         quantized = keras_eff.quantize(convnet, num_bits, input_range=(0, 255))
         keras_eff.calibrate(quantized, data.train[0][:512])
         yield f"{num_bits}-bit PTQ", quantized
         print(f"\n{num_bits}-bit QAT")
-        train(quantized, data, _QAT_EPOCHS.value, 3e-3)
+        train(quantized, data, _QAT_EPOCHS.value, Schedule(3e-3))
         yield f"{num_bits}-bit QAT", quantized
 
 

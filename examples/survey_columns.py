@@ -9,11 +9,16 @@ import pathlib
 import tempfile
 
 import keras
+from augmented_images import Augmentation
+from augmented_images import AugmentedImages
+from augmented_images import TaughtImages
+from fused_normalization import with_fused_normalization
 from image_data import ImageData
 from survey_family import HIDDEN
-from survey_family import TEACHER_WIDTH
 from survey_family import build
 from survey_family import recipe
+from survey_teacher import build_teacher
+from training import Schedule
 from training import train
 
 import keras_eff
@@ -24,13 +29,22 @@ from keras_eff.schedules import PolynomialDecay
 PTQ, QAT, INT4_QAT = "int8 PTQ", "int8 QAT", "int4 QAT"
 _INT8 = ("float32", PTQ, QAT)
 
-_BATCH = 128
-_SHIFT = 3 / 32
+# Chosen on validation images, by tune_survey.py.
+SCHEDULE = Schedule(
+    5e-3, batch_size=128, warmup=0.2, label_smoothing=0.0, averaging=0.99
+)
+_TEACHER_SCHEDULE = Schedule(
+    5e-3, batch_size=128, warmup=0.2, label_smoothing=0.1, averaging=0.999
+)
+_SHIFT = 3
+_TEACHER_AUGMENTATION = {"shift": 4, "erased": 8}
+# Flips alone make two images of one; translation has no end of them.
+_COPIES, _MIRRORED_COPIES = 10, 3
 _SPARSITY = 0.8
 _REMOVED = 0.5
 _TEMPERATURE = 4.0
 _LABELS_WEIGHT = 0.1
-_QAT_RATE = 0.1
+_TUNE_RATE, _QAT_RATE = 0.5, 0.1
 _CALIBRATION = 512
 
 
@@ -94,7 +108,10 @@ class Lab:
         epochs: Integer, of networks with random weights.
         tune_epochs: Integer, of those that start from another.
         qat_epochs: Integer, of quantization-aware training.
+        teacher_epochs: Integer.
         flips: Whether a mirrored image is as good.
+        schedule: `Schedule` of networks with random weights; that of the
+            others has a share of its rate.
     """
 
     data: ImageData
@@ -102,7 +119,9 @@ class Lab:
     epochs: int
     tune_epochs: int
     qat_epochs: int
+    teacher_epochs: int = 24
     flips: bool = True
+    schedule: Schedule = SCHEDULE
 
     def trained(self, name: str, width: float, seed: int) -> keras.Model:
         """A trained float network of a column, from the folder or made."""
@@ -121,9 +140,8 @@ class Lab:
         model = keras_eff.quantize(model, num_bits, input_range=(0, 255))
         keras_eff.calibrate(model, self.samples)
         if file != PTQ:
-            rate = _QAT_RATE * recipe(width).learning_rate
-            run = (_stem(name, width, seed, file), self.qat_epochs, rate)
-            self._train(model, column, width, *run)
+            run = (_stem(name, width, seed, file), self.qat_epochs, _QAT_RATE)
+            self._train(model, column, width, seed, *run)
         return model
 
     @property
@@ -132,7 +150,6 @@ class Lab:
         return self.data.train[0][:_CALIBRATION]
 
     def _make(self, name, column, width, seed):
-        rate = recipe(width).learning_rate
         start = None
         if column.start is not None:
             wide = round(column.start_width * width, 6)
@@ -141,20 +158,22 @@ class Lab:
         print(f"\n{name}, width {width:g}, seed {seed}", flush=True)
         if start is None:
             model = self._build(width, column.variant)
-            run = (_stem(name, width, seed), self.epochs, rate)
-            return self._train(model, column, width, *run)
-        run = (_stem(name, width, seed), self.tune_epochs, rate)
+            run = (_stem(name, width, seed), self.epochs)
+            return self._train(model, column, width, seed, *run)
+        run = (_stem(name, width, seed), self.tune_epochs, _TUNE_RATE)
         if column.change == "remove channels":
             model = keras_eff.remove_channels(start, _REMOVED)
-            return self._train(model, column, width, *run)
-        steps = self.tune_epochs * -(-len(self.data.train[0]) // _BATCH)
+            return self._train(model, column, width, seed, *run)
+        batches = -(-len(self.data.train[0]) // self.schedule.batch_size)
+        steps = self.tune_epochs * batches
         schedule = PolynomialDecay(0.0, _SPARSITY, 0, max(steps // 2, 1))
         return self._train(
             keras_eff.prune(start, schedule),
             column,
             width,
+            seed,
             *run,
-            [PruningScheduler(frequency=1)],
+            more=[PruningScheduler(frequency=1)],
             first_epoch=self.tune_epochs // 2,
         )
 
@@ -162,47 +181,63 @@ class Lab:
         shape = self.data.train[0].shape[1:]
         return build(width, shape, self.data.num_classes, variant)
 
-    def _train(self, model, column, width, stem, epochs, rate, more=(), **way):
-        callbacks = list(more)
+    def _train(
+        self,
+        model,
+        column,
+        width,
+        seed,
+        stem,
+        epochs,
+        share=1.0,
+        more=(),
+        **way,
+    ):
+        schedule = dataclasses.replace(
+            self.schedule, learning_rate=share * self.schedule.learning_rate
+        )
+        callbacks, dataset = list(more), None
+        augmentation = self._augmentation(width)
+        images, labels = self.data.train
+        options = (augmentation, schedule.batch_size)
         if column.distills:
-            callbacks.append(self._teaching())
-        augment = self._augmentation(width) if column.augments else None
-        return self._run(model, stem, epochs, rate, augment, callbacks, **way)
+            dataset = TaughtImages(
+                images,
+                labels,
+                self.teacher(),
+                *options,
+                self.folder / f"lessons_{augmentation.shift}",
+                _COPIES if augmentation.shift else _MIRRORED_COPIES,
+                seed,
+            )
+            callbacks.append(_teaching(dataset.stored))
+        elif column.augments:
+            dataset = AugmentedImages(images, labels, *options, seed)
+        return self._run(
+            model, stem, epochs, schedule, dataset, callbacks, **way
+        )
 
-    def _run(self, model, stem, epochs, rate, augment, callbacks=(), **way):
-        return train(
-            model,
+    def _run(self, model, stem, epochs, schedule, dataset, callbacks=(), **way):
+        fused = with_fused_normalization(model)
+        train(
+            fused,
             self.data,
             epochs,
-            rate,
-            _BATCH,
-            augment,
-            callbacks,
+            schedule,
+            dataset=dataset,
+            callbacks=callbacks,
             folder=self.folder / "under_way" / stem,
             # XLA takes twice as long for a step of these on CPUs.
             jit_compile=False,
             verbose=2,
             **way,
         )
+        model.set_weights(fused.get_weights())
+        return model
 
-    def _augmentation(self, width, erases=False):
-        layers = [keras.layers.RandomFlip("horizontal")] if self.flips else []
-        if recipe(width).translates or not self.flips:
-            layers.append(keras.layers.RandomTranslation(_SHIFT, _SHIFT))
-        if erases:
-            layers.append(keras.layers.RandomErasing(value_range=(0, 255)))
-        return keras.layers.Pipeline(layers)
-
-    def _teaching(self):
-        loss = keras.distillation.LogitsDistillation(
-            temperature=_TEMPERATURE, loss=keras.losses.KLDivergence()
-        )
-        return DistillationTeacher(
-            self.teacher(),
-            loss,
-            student_loss_weight=_LABELS_WEIGHT,
-            from_logits=True,
-        )
+    def _augmentation(self, width):
+        moves = recipe(width).translates or not self.flips
+        return Augmentation(_SHIFT if moves else 0, self.flips)
 
     def teacher(self) -> keras.Model:
         """The network that the others learn from, from the folder or made."""
@@ -211,13 +246,24 @@ class Lab:
     def _make_teacher(self):
         print("\nteacher", flush=True)
         keras.utils.set_random_seed(0)
-        return self._run(
-            self._build(TEACHER_WIDTH),
-            "teacher",
-            self.epochs,
-            recipe(TEACHER_WIDTH).learning_rate,
-            self._augmentation(TEACHER_WIDTH, erases=True),
+        images, labels = self.data.train
+        augmentation = Augmentation(flips=self.flips, **_TEACHER_AUGMENTATION)
+        schedule = _TEACHER_SCHEDULE
+        batches = AugmentedImages(
+            images, labels, augmentation, schedule.batch_size
         )
+        model = build_teacher(images.shape[1:], self.data.num_classes)
+        epochs = self.teacher_epochs
+        return self._run(model, "teacher", epochs, schedule, batches)
+
+
+def _teaching(stored):
+    loss = keras.distillation.LogitsDistillation(
+        temperature=_TEMPERATURE, loss=keras.losses.KLDivergence()
+    )
+    return DistillationTeacher(
+        stored, loss, student_loss_weight=_LABELS_WEIGHT, from_logits=True
+    )
 
 
 def _kept(path, make):

@@ -1,6 +1,7 @@
 """How the examples train a classifier of images."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -14,13 +15,69 @@ from image_data import ImageData
 _VALIDATION_BATCH = 256
 
 
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How fast a network learns, and towards what.
+
+    Attributes:
+        learning_rate: Float, of Adam, at its highest.
+        batch_size: Integer, images in a step.
+        warmup: Float in [0, 1), the share of the steps in which the rate rises
+            from zero; it falls to zero by a cosine in the others.
+        label_smoothing: Float in [0, 1), the share of each label that is
+            spread over all classes.
+        averaging: Float in [0, 1), the momentum of the moving average of the
+            weights that is validated and kept; 0 for the weights themselves.
+    """
+
+    learning_rate: float
+    batch_size: int = 32
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    averaging: float = 0.0
+
+    def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        """Adam for so many steps."""
+        rising = round(self.warmup * steps)
+        start = 0.0 if rising else self.learning_rate
+        rate = keras.optimizers.schedules.CosineDecay(
+            start,
+            steps - rising,
+            warmup_target=self.learning_rate if rising else None,
+            warmup_steps=rising,
+        )
+        if not self.averaging:
+            return keras.optimizers.Adam(rate)
+        return keras.optimizers.Adam(
+            rate, use_ema=True, ema_momentum=self.averaging
+        )
+
+    def loss(self) -> Callable:
+        """Of integer labels and logits."""
+        if not self.label_smoothing:
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return self._smoothed
+
+    def _smoothed(self, labels, logits):
+        labels = keras.ops.one_hot(
+            keras.ops.reshape(keras.ops.cast(labels, "int32"), (-1,)),
+            logits.shape[-1],
+        )
+        return keras.losses.categorical_crossentropy(
+            labels,
+            logits,
+            from_logits=True,
+            label_smoothing=self.label_smoothing,
+        )
+
+
 def train(
     model: keras.Model,
     data: ImageData,
     epochs: int,
-    learning_rate: float,
-    batch_size: int = 32,
+    schedule: Schedule,
     augment: Callable | None = None,
+    dataset: keras.utils.PyDataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_epoch: int = 0,
     folder: pathlib.Path | None = None,
@@ -33,9 +90,9 @@ def train(
         model: Built model that returns logits. It is compiled anew.
         data: The images.
         epochs: Integer, of the training.
-        learning_rate: Float, where a cosine decay to zero begins.
-        batch_size: Integer, images in a step.
+        schedule: `Schedule`.
         augment: Layer, or function of a batch of images.
+        dataset: Batches to train on in place of the training images.
         callbacks: More of them.
         first_epoch: Integer, the first epoch that may be kept, from 0.
         folder: Path of a folder for what lets the same call, in another
@@ -47,26 +104,35 @@ def train(
     Returns:
         The model.
     """
-    steps = epochs * -(-len(data.train[0]) // batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    batch_size = schedule.batch_size
+    batches = -(-len(data.train[0]) // batch_size)
     model.compile(
-        keras.optimizers.Adam(rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        schedule.optimizer(epochs * batches),
+        schedule.loss(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
         jit_compile=jit_compile,
     )
+    given = {"x": dataset}
+    if dataset is None:
+        given = _inputs(data.train, batch_size, augment)
+    averaging = []
+    if schedule.averaging:
+        averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
     with _resumable(folder) as place:
         model.fit(
-            **_inputs(data.train, batch_size, augment),
+            **given,
             epochs=epochs,
             validation_data=data.validation,
             validation_batch_size=_VALIDATION_BATCH,
+            # In this order: what is resumed is the training's own weights, the
+            # best are the averaged ones.
             callbacks=[
                 *callbacks,
-                _BestEpoch(place, first_epoch),
                 keras.callbacks.BackupAndRestore(
                     place / "latest", double_checkpoint=True
                 ),
+                *averaging,
+                _BestEpoch(place, first_epoch),
             ],
             verbose=verbose,
         )

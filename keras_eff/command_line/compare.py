@@ -11,6 +11,7 @@ from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import reading
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line.samples import SOURCES
 from keras_eff.command_line.samples import arrange
 from keras_eff.command_line.samples import load_samples
 from keras_eff.command_line.table import Column
@@ -33,8 +34,7 @@ def _define_flags(flags):
     absl_flags.DEFINE_string(
         "samples",
         None,
-        "A .npy file; for several inputs a .npz file with an array for each, "
-        "by name or in order. Random samples by default if A is a .keras "
+        f"{SOURCES}. Random samples by default if A is a .keras "
         "file; two .tflite files need it.",
         flag_values=flags,
     )
@@ -54,7 +54,7 @@ def _define_flags(flags):
 def _run(flags, operands):
     first, second = operands
     samples = load_samples(flags.samples)
-    names = _input_names(second)
+    names, _ = _inputs(second)
     is_model = pathlib.Path(first).suffix == ".keras"
     reference = (_from_model if is_model else _from_file)(first, samples)
     rows = _compare(reference, second, names)
@@ -90,12 +90,12 @@ class _Reference:
 
 
 def _from_file(path, samples):
-    names = _input_names(path)
+    names, ranks = _inputs(path)
     if samples is None:
         raise ValueError(
             "compare: --samples=FILE is needed where A is a .tflite file"
         )
-    samples = arrange(samples, names)
+    samples = arrange(samples, names, ranks)
     with reading(path):
         execution = keras_eff.export.execute(path, samples)
     outputs = {kernels: getattr(execution, kernels) for kernels in _KERNELS}
@@ -143,10 +143,11 @@ def _compare(reference, path, names):
     return rows
 
 
-def _input_names(path):
+def _inputs(path):
+    """The names of a file's inputs, and their numbers of dimensions."""
     with reading(path):
         inputs = keras_eff.export.inspect(path).inputs
-    return [tensor.name for tensor in inputs]
+    return [x.name for x in inputs], [len(x.shape) for x in inputs]
 
 
 def _check_count(outputs, found):

@@ -8,6 +8,7 @@ from keras_eff.command_line.command import given
 from keras_eff.command_line.keras_model import check_exports
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line.samples import SOURCES
 from keras_eff.command_line.samples import load_samples
 from keras_eff.command_line.shapes import define_input_shapes
 from keras_eff.command_line.shapes import given_shapes
@@ -32,8 +33,7 @@ def _define_flags(flags):
     absl_flags.DEFINE_string(
         "samples",
         None,
-        "A .npy file; for several inputs a .npz file with an array for each, "
-        "by name or in order. A few hundred to quantize, a few to check the "
+        f"{SOURCES}. A few hundred to quantize, a few to check the "
         "file with; random ones by default.",
         flag_values=flags,
     )

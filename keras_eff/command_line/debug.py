@@ -7,6 +7,7 @@ from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import given
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line.samples import SOURCES
 from keras_eff.command_line.samples import load_samples
 
 
@@ -14,7 +15,7 @@ def _define_flags(flags):
     absl_flags.DEFINE_string(
         "samples",
         None,
-        "Needed: a .npy file, or a .npz file for several inputs.",
+        f"Needed. {SOURCES}.",
         flag_values=flags,
     )
     absl_flags.DEFINE_string(

@@ -9,6 +9,7 @@ from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import given
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line.samples import SOURCES
 from keras_eff.command_line.samples import load_samples
 
 _OPTIONS = ("num_segments", "compiler", "without_compiler")
@@ -18,8 +19,7 @@ def _define_flags(flags):
     absl_flags.DEFINE_string(
         "samples",
         None,
-        "A .npy file, or a .npz file for several inputs, a few hundred to "
-        "quantize a .keras file with.",
+        f"{SOURCES}. A few hundred, to quantize a .keras file with.",
         flag_values=flags,
     )
     absl_flags.DEFINE_integer(

@@ -1,3 +1,4 @@
+import os
 import pathlib
 import re
 import zipfile
@@ -5,25 +6,34 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_eff.command_line.keras_model import quiet_tensorflow
+
+# What --samples takes, for its help.
+SOURCES = (
+    "A .npy file; for several inputs a .npz file with an array for each, by "
+    "name or in order; or a folder that `tf.data.Dataset.save` wrote"
+)
 _POSITION = re.compile(r"arr_\d+")
 
 
-def load_samples(
-    path: str | None,
-) -> np.ndarray | list[np.ndarray] | dict[str, np.ndarray] | None:
+def load_samples(path: str | None):
     """Reads samples for a model, as `keras_eff.export.to_tflite` takes them.
 
     Args:
         path: A .npy file; or a .npz file, which becomes a list if its arrays
             are called arr_0, arr_1, ..., as `np.savez` calls those without a
-            name, and a dict otherwise; or None.
+            name, and a dict otherwise; or a folder that
+            `tf.data.Dataset.save` wrote; or None.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a complete file of arrays of numbers.
+        ValueError: If it is not a complete file of arrays of numbers, or no
+            such folder.
     """
     if path is None:
         return None
+    if pathlib.Path(path).is_dir():
+        return _load_dataset(path)
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(f"--samples: there is no file {path}")
     try:
@@ -37,10 +47,23 @@ def load_samples(
             raise ValueError("it is an archive of something else")
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(
-            "--samples must be a .npy or .npz file of numbers. Received: "
-            f"{path} ({error})"
+            "--samples must be a .npy or .npz file of numbers, or a folder "
+            f"written by `tf.data.Dataset.save`. Received: {path} ({error})"
         ) from error
     return _in_order(arrays)
+
+
+def _load_dataset(path):
+    with quiet_tensorflow():
+        import tensorflow as tf
+
+        try:
+            return tf.data.Dataset.load(os.fspath(path))
+        except (tf.errors.OpError, ValueError, OSError) as error:
+            raise ValueError(
+                "--samples must be a .npy or .npz file of numbers, or a folder "
+                f"written by `tf.data.Dataset.save`. Received: {path}"
+            ) from error
 
 
 def _in_order(arrays):
@@ -50,16 +73,25 @@ def _in_order(arrays):
     return [arrays[name] for name in names]
 
 
-def arrange(samples, names: Sequence[str]) -> list[np.ndarray]:
+def arrange(
+    samples, names: Sequence[str], ranks: Sequence[int]
+) -> list[np.ndarray]:
     """Returns samples as one array for each input of a file, in its order.
 
     Args:
         samples: What `load_samples` returned.
         names: The names of the file's inputs, in its order.
+        ranks: The number of dimensions of each input.
 
     Raises:
         ValueError: If their number or their names are others.
     """
+    if not isinstance(samples, (np.ndarray, list, dict)):
+        # Here, as arrays are arranged without Keras.
+        from keras_eff.transforms.sample_sources import gathered
+
+        with quiet_tensorflow():
+            samples = gathered(samples, list(names), list(ranks))
     if isinstance(samples, np.ndarray):
         samples = [samples]
     if isinstance(samples, dict) and len(samples) != 1:

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 _INT8_ENDS = ("int8", "uint8", "float32")
 
 
@@ -51,6 +53,14 @@ _OF_AWARE_MODELS = (None, "int4")
 _WITH_OUR_RANGES = ("int8", "int4")
 
 
+def type_name(value):
+    """The name of a NumPy or TensorFlow dtype; anything else as it is."""
+    if isinstance(value, type) and issubclass(value, np.generic):
+        value = np.dtype(value)
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else value
+
+
 def check_format(quantize: str | None, is_aware: bool) -> str:
     """The name of the format of a file.
 
@@ -61,6 +71,7 @@ def check_format(quantize: str | None, is_aware: bool) -> str:
     Raises:
         ValueError: If there is no such format, or not for such a model.
     """
+    quantize = type_name(quantize)
     if quantize not in _QUANTIZE:
         raise ValueError(
             f"Argument `quantize` must be one of {_QUANTIZE}. "
@@ -97,6 +108,7 @@ def check_options(
         samples, method, io_dtype, sparse: See `keras_eff.export.to_tflite`.
     """
     chosen = FORMATS[name]
+    io_dtype = type_name(io_dtype)
     if chosen.is_integer and not is_aware and samples is None:
         raise ValueError(
             "Post-training quantization needs `samples`, a few hundred "

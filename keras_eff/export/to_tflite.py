@@ -88,10 +88,11 @@ def to_tflite(
             packs those of 4 bits and fewer, where convolutions and dense
             layers read them, two to a byte. Weight-only files leave out
             weights of fewer than 256 elements.
-        samples: Array of shape (samples, ...), or a list or dict of arrays
-            for several inputs, in the model's own units and dtypes: a few
-            hundred for ranges, a few for the comparison (at most 256 are
-            compared). By default, random ones within the model's ranges.
+        samples: Array of shape (samples, ...), in the model's own units and
+            dtypes, a `tf.data.Dataset`, or what else `keras_eff.calibrate`
+            takes: a few hundred for ranges, a few for the comparison (at most
+            256 are compared). By default, random ones within the model's
+            ranges.
         method: How "int8" and "int4" find ranges, see `keras_eff.calibrate`.
         io_dtype: Type of the float inputs and the outputs of a file of
             integers: by default its own, "int8" or "int16"; "float32"; or

@@ -41,7 +41,11 @@ def calibrate(
             layers, from `keras_eff.quantize` or placed by hand. Its ranges are
             set in place, all of them or, after an error, none.
         samples: Array of shape (samples, ...), or a list or dict of arrays for
-            several inputs, in the model's own units and dtypes.
+            several inputs, in the model's own units and dtypes. Or what
+            `fit` takes: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
+            generator or a function that returns one, in batches or sample by
+            sample, labels left out: the first 512 samples are used. Or a
+            tuple `(x, y)`, or a list of samples.
         method: "minmax", the smallest and largest value seen; "percentile",
             all but the rarest values; "mse", the range with the least squared
             rounding and clipping error. The last two run the samples twice.

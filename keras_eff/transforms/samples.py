@@ -10,6 +10,7 @@ from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.graph import input_names
 from keras_eff.transforms.graph import pack_inputs
 from keras_eff.transforms.graph import readers_of
+from keras_eff.transforms.sample_sources import gathered
 
 
 def check_samples(model, samples) -> list[np.ndarray]:
@@ -17,9 +18,8 @@ def check_samples(model, samples) -> list[np.ndarray]:
 
     Args:
         model: Built `keras.Model`.
-        samples: Array of shape (samples, ...), or a list of arrays in the
-            order of the model's inputs, or a dict of arrays with the keys
-            that the model takes: its own, else the names of its inputs.
+        samples: See `keras_eff.calibrate`. A dict has the keys that the model
+            takes: its own, else the names of its inputs.
 
     Raises:
         ValueError: If they do not fit the model's inputs in number, shape or
@@ -44,6 +44,8 @@ def check_samples(model, samples) -> list[np.ndarray]:
 
 def _in_order(model, samples):
     names = input_names(model)
+    ranks = [len(tensor.shape) for tensor in model.inputs]
+    samples = gathered(samples, names, ranks)
     if isinstance(samples, dict):
         if set(samples) != set(names):
             raise ValueError(
@@ -65,7 +67,8 @@ def _array(sample):
     array = np.asarray(sample)
     if array.ndim == 0 or array.dtype.kind not in "fiub":
         raise ValueError(
-            "Argument `samples` must hold arrays of numbers. Received: "
+            "Argument `samples` must hold arrays of numbers, or be a data set, "
+            "a generator or a list of them. Received: "
             f"{type(sample).__module__}.{type(sample).__name__}"
         )
     return array

@@ -35,8 +35,8 @@ def quantization_sensitivity(
     Args:
         model: Built `keras.Sequential` or Functional model, as for
             `keras_eff.quantize`. It is left as it was.
-        samples: Array of shape (samples, ...), or a list or dict of arrays for
-            several inputs: some tens, or a few hundred.
+        samples: Array of shape (samples, ...), a `tf.data.Dataset`, or what
+            else `keras_eff.calibrate` takes: some tens, or a few hundred.
         num_bits: Integer in [2, 8], or several, the widths of weights to try,
             in bits.
         batch_size: Positive integer, samples per step.

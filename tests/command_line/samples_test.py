@@ -2,6 +2,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_eff.command_line.samples import arrange
 from keras_eff.command_line.samples import load_samples
@@ -51,7 +52,7 @@ def test_a_file_of_another_kind_is_an_error(tmp_path):
 
 
 def test_samples_are_arranged_by_name():
-    one, other = arrange({"b": B, "a": A}, ["a", "b"])
+    one, other = arrange({"b": B, "a": A}, ["a", "b"], [2, 1])
     assert one is A and other is B
 
 
@@ -59,15 +60,25 @@ def test_samples_are_arranged_by_name():
     "samples", [A, [A], {"other": A}], ids=["array", "list", "dict"]
 )
 def test_one_input_takes_the_one_array(samples):
-    (array,) = arrange(samples, ["a"])
+    (array,) = arrange(samples, ["a"], [2])
     assert array is A
 
 
 def test_other_names_are_an_error():
     with pytest.raises(ValueError, match="called a, b. Received: a, c"):
-        arrange({"a": A, "c": B}, ["a", "b"])
+        arrange({"a": A, "c": B}, ["a", "b"], [2, 1])
 
 
 def test_another_number_of_arrays_is_an_error():
     with pytest.raises(ValueError, match="2 arrays, for a, b. Received: 1"):
-        arrange(A, ["a", "b"])
+        arrange(A, ["a", "b"], [2, 1])
+
+
+def test_a_folder_of_tf_data_is_a_data_set(tmp_path):
+    dataset = tf.data.Dataset.from_tensor_slices((A, B)).batch(2)
+    dataset.save(str(tmp_path / "saved"))
+    loaded = load_samples(tmp_path / "saved")
+    (array,) = arrange(loaded, ["a"], [2])
+    np.testing.assert_array_equal(array, A)
+    with pytest.raises(ValueError, match="Dataset.save.*Received: .*"):
+        load_samples(tmp_path)

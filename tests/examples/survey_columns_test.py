@@ -19,9 +19,9 @@ def calls(monkeypatch):
     """What `train` was asked for; nothing is trained."""
     found = []
 
-    def note(model, data, epochs, rate, batch, augment, callbacks=(), **more):
+    def note(model, data, epochs, schedule, dataset, callbacks=(), **more):
         kinds = {type(callback) for callback in callbacks}
-        found.append((epochs, rate, augment, kinds))
+        found.append((epochs, schedule.learning_rate, dataset, kinds))
         return model
 
     monkeypatch.setattr(survey_columns, "train", note)
@@ -39,15 +39,16 @@ def lab(tmp_path):
 def test_columns_differ_in_what_they_are_called_for(lab, calls):
     for name in ("baseline", "augmentation", "distillation"):
         lab.trained(name, 0.05, 0)
-    assert {(epochs, rate) for epochs, rate, *_ in calls} == {
-        (8, 5e-3),
-        # The teacher's width has another rate.
-        (8, 1e-3),
-    }
-    augmented = [augment is not None for _, _, augment, _ in calls]
-    kinds = [found for *_, found in calls]
     # The last column makes the teacher first.
-    assert augmented == [False, True, True, True]
+    assert [epochs for epochs, *_ in calls] == [8, 8, 24, 8]
+    batches = [type(dataset).__name__ for _, _, dataset, _ in calls]
+    assert batches == [
+        "NoneType",
+        "AugmentedImages",
+        "AugmentedImages",
+        "TaughtImages",
+    ]
+    kinds = [found for *_, found in calls]
     assert kinds == [set(), set(), set(), {DistillationTeacher}]
 
 
@@ -81,7 +82,8 @@ def test_slimmed_networks_have_half_the_channels_of_a_wider_one(lab, calls):
         if isinstance(a, keras.layers.Conv2D)
     ]
     assert pairs == [(32, 16)] * 2 + [(6, 3)] * 2 + [(13, 7)] * 2
-    assert [epochs for epochs, *_ in calls] == [8, 8, 4]
+    # The teacher comes first.
+    assert [epochs for epochs, *_ in calls] == [24, 8, 4]
 
 
 def test_pruned_networks_are_pruned_while_they_train(lab, calls):
@@ -93,7 +95,7 @@ def test_pruned_networks_are_pruned_while_they_train(lab, calls):
 @pytest.mark.parametrize("file, num_bits", [(QAT, 8), (INT4_QAT, 4)])
 def test_quantized_networks_train_on(lab, calls, file, num_bits):
     model = lab.quantized("baseline", 0.05, 0, file)
-    assert calls[-1][:2] == (2, 5e-4)
+    assert calls[-1][:2] == (2, 0.1 * calls[0][1])
     [rounding] = model.get_layer(HIDDEN).transforms
     assert rounding.num_bits == num_bits
 
@@ -105,12 +107,8 @@ def test_post_training_quantization_does_not_train(lab, calls):
 
 def test_augmentation_follows_the_width(lab, calls):
     for width in (0.1, 0.25):
-        lab.trained("augmentation", width, 0)
-    kinds = [
-        [type(layer).__name__ for layer in augment.layers]
-        for _, _, augment, _ in calls
-    ]
-    assert kinds == [["RandomFlip"], ["RandomFlip", "RandomTranslation"]]
+        assert lab._augmentation(width).flips
+    assert [lab._augmentation(w).shift for w in (0.1, 0.25)] == [0, 3]
 
 
 def test_every_column_starts_from_one_that_is_there():

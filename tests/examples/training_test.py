@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 from image_data import ImageData
+from training import Schedule
 from training import train
 
 
@@ -30,6 +31,9 @@ class Watch(keras.callbacks.Callback):
         self.accuracies.append(logs["val_accuracy"])
 
 
+SCHEDULE = Schedule(0.3, 8)
+
+
 def network():
     keras.utils.set_random_seed(0)
     return keras.Sequential(
@@ -45,7 +49,12 @@ def network():
 def test_the_best_epoch_in_validation_is_kept(data):
     watch = Watch()
     model = train(
-        network(), data, 4, 0.3, 8, callbacks=[watch], jit_compile=False
+        network(),
+        data,
+        4,
+        SCHEDULE,
+        callbacks=[watch],
+        jit_compile=False,
     )
     best = watch.weights[int(np.argmax(watch.accuracies))]
     for found, wanted in zip(model.get_weights(), best, strict=True):
@@ -60,8 +69,7 @@ def test_epochs_before_the_first_are_not_kept(data):
         network(),
         data,
         3,
-        0.3,
-        8,
+        SCHEDULE,
         callbacks=[watch],
         first_epoch=2,
         jit_compile=False,
@@ -74,7 +82,13 @@ def test_only_training_images_are_augmented(data):
         return images * 0
 
     model = train(
-        network(), data, 2, 0.3, 8, augment=blank, jit_compile=False, verbose=0
+        network(),
+        data,
+        2,
+        SCHEDULE,
+        augment=blank,
+        jit_compile=False,
+        verbose=0,
     )
     kernel = network().get_weights()[0]
     # Nothing but the bias learns from images without a pixel.
@@ -91,8 +105,8 @@ def test_a_training_that_was_stopped_goes_on(data, tmp_path):
     options = {"folder": tmp_path / "run", "jit_compile": False, "verbose": 0}
     first, second = Stop(), Watch()
     with pytest.raises(KeyboardInterrupt):
-        train(network(), data, 5, 0.3, 8, callbacks=[first], **options)
-    model = train(network(), data, 5, 0.3, 8, callbacks=[second], **options)
+        train(network(), data, 5, SCHEDULE, callbacks=[first], **options)
+    model = train(network(), data, 5, SCHEDULE, callbacks=[second], **options)
     # The third epoch was not over.
     assert len(second.rates) == 3
     assert second.rates[0] == first.rates[2]
@@ -103,3 +117,50 @@ def test_a_training_that_was_stopped_goes_on(data, tmp_path):
     for found, wanted in zip(model.get_weights(), best, strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rate_rises_before_it_falls(data):
+    watch = Watch()
+    schedule = Schedule(0.3, 8, warmup=0.5, label_smoothing=0.1)
+    options = {"jit_compile": False, "verbose": 0}
+    train(network(), data, 4, schedule, callbacks=[watch], **options)
+    assert watch.rates[0] == pytest.approx(0.15)
+    assert watch.rates[1] == pytest.approx(0.3)
+    assert watch.rates[2] == pytest.approx(0.15)
+    assert watch.rates[3] == pytest.approx(0, abs=1e-6)
+
+
+def test_smoothed_labels_are_spread_over_the_classes():
+    logits = np.array([[1.0, 2.0, 0.5]], "float32")
+    logs = logits - np.log(np.exp(logits).sum())
+    wanted = -(logs * [[0.1 / 3, 0.9 + 0.1 / 3, 0.1 / 3]]).sum()
+    found = Schedule(1.0, label_smoothing=0.1).loss()(np.array([[1]]), logits)
+    np.testing.assert_allclose(found, [wanted], rtol=1e-6)
+
+
+def test_averaged_weights_are_validated_and_kept(data, tmp_path):
+    """A training that is stopped goes on from its own weights."""
+
+    class Steps(keras.callbacks.Callback):
+        weights, epochs = [], 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.weights.append(self.model.get_weights()[0])
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epochs += 1
+            if self.epochs == 2 and not resumed:
+                raise KeyboardInterrupt
+
+    steps, resumed = Steps(), False
+    schedule = Schedule(0.3, 8, averaging=0.5)
+    options = {"jit_compile": False, "verbose": 0, "first_epoch": 1}
+    options["folder"] = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), data, 2, schedule, callbacks=[steps], **options)
+    resumed = True
+    model = train(network(), data, 2, schedule, callbacks=[steps], **options)
+    average = steps.weights[0]
+    for weight in steps.weights[1:]:
+        average = (average + weight) / 2
+    np.testing.assert_allclose(model.get_weights()[0], average, rtol=1e-4)

@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import keras_eff
@@ -506,3 +507,16 @@ def test_an_interruption_leaves_nothing(aware, images, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         to_tflite(aware, tmp_path / "m.tflite", samples=images)
     assert_nothing_written(tmp_path)
+
+
+def test_dtypes_name_formats_and_the_types_of_ends(model, images, tmp_path):
+    report = to_tflite(
+        model,
+        tmp_path / "m.tflite",
+        tf.int8,
+        tf.data.Dataset.from_tensor_slices((images, images)).batch(8),
+        io_dtype=np.uint8,
+    )
+    assert report.float_tensors == ()
+    (ends,) = keras_eff.export.inspect(report.path).inputs
+    assert ends.dtype == "uint8"
