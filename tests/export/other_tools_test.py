@@ -71,7 +71,8 @@ def export(make, folder, quantize):
     given = samples if len(samples) > 1 else next(iter(samples.values()))
     path = folder / f"{make.__name__}_{quantize}.tflite"
     to_tflite(model, path, quantize, given)
-    outputs = keras.tree.flatten(model({k: v[:1] for k, v in samples.items()}))
+    first = keras.tree.map_structure(lambda array: array[:1], given)
+    outputs = keras.tree.flatten(model(first))
     return str(path), dict(zip(MODELS[make][1], outputs, strict=True))
 
 

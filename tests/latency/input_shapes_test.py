@@ -27,16 +27,23 @@ def open_file(folder):
     return path
 
 
+def shapes(path, length):
+    """Shapes of its inputs, in the order in which the file happens to be."""
+    return {
+        tensor.name: (length, 3) if len(tensor.shape) == 3 else (1, 2)
+        for tensor in keras_eff.export.inspect(path).inputs
+    }
+
+
 def test_the_tool_is_told_the_shape_of_each_input(open_file, scripts):
     path = scripts.write("tool", replay(tflite_log()))
-    shapes = [(20, 3), (1, 2)]
-    runner = BenchmarkModel(path)
-    measure(open_file, 1, 5, runner, input_shapes=shapes)
-    contents = keras_eff.export.inspect(open_file)
-    names = ",".join(tensor.name for tensor in contents.inputs)
+    given = shapes(open_file, 20)
+    measure(open_file, 1, 5, BenchmarkModel(path), input_shapes=given)
+    sizes = {(20, 3): "1,20,3", (1, 2): "1,2"}
+    in_order = ":".join(sizes[shape] for shape in given.values())
     (call,) = scripts.calls("tool")
-    assert f"--input_layer={names} " in call
-    assert "--input_layer_shape=1,20,3:1,2" in call
+    assert f"--input_layer={','.join(given)} " in call
+    assert f"--input_layer_shape={in_order}" in call
 
 
 def test_a_file_with_open_lengths_is_not_measured_with_1(open_file, scripts):
@@ -52,11 +59,11 @@ def test_a_file_with_open_lengths_is_not_measured_with_1(open_file, scripts):
 
 
 def test_a_tool_that_does_not_know_shapes_is_an_error(open_file, scripts):
-    ignored = "--input_layer_shape=1,9,3:1,2"
+    ignored = "--input_layer_shape=1,9,3:1,2 --use_cpu=true"
     path = scripts.write("tool", replay(litert_log(ignored)))
     runner = BenchmarkModel(path)
     with pytest.raises(RuntimeError, match="does not know --input_layer_shape"):
-        measure(open_file, 1, 5, runner, input_shapes=[(9, 3), (2,)])
+        measure(open_file, 1, 5, runner, input_shapes=shapes(open_file, 9))
 
 
 def test_a_runner_of_the_user_gets_the_shapes_or_is_refused(open_file):

@@ -13,6 +13,9 @@ class MyBlock(layers.Layer):
         super().__init__(**kwargs)
         self.dense = layers.Dense(4)
 
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+
     def call(self, inputs):
         return keras.ops.softmax(self.dense(inputs))
 
