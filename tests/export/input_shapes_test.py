@@ -28,7 +28,7 @@ def samples(*shape):
     return np.random.default_rng(0).normal(size=(12, *shape)).astype("float32")
 
 
-@pytest.mark.parametrize("quantize", [None, "int8", "int16x8"])
+@pytest.mark.parametrize("quantize", ["int8", "int16x8"])
 def test_the_file_has_the_length_of_the_samples(quantize, tmp_path):
     path = tmp_path / "m.tflite"
     to_tflite(convolution(), path, quantize, samples(20, 8))

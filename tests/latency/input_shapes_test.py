@@ -59,7 +59,7 @@ def test_a_file_with_open_lengths_is_not_measured_with_1(open_file, scripts):
 
 
 def test_a_tool_that_does_not_know_shapes_is_an_error(open_file, scripts):
-    ignored = "--input_layer_shape=1,9,3:1,2 --use_cpu=true"
+    ignored = "--input_layer_shape=1,9,3:1,2"
     path = scripts.write("tool", replay(litert_log(ignored)))
     runner = BenchmarkModel(path)
     with pytest.raises(RuntimeError, match="does not know --input_layer_shape"):
