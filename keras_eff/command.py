@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
+# For `run`: an input that ends when this process does.
+HELD_OPEN = subprocess.PIPE
 _OUTPUT_LINES = 10
 # A shell reports the death of its child by signal N as this plus N.
 _SHELL_SIGNAL = 128
@@ -42,7 +44,9 @@ class Finished:
 
 
 def run(
-    argv: Sequence[str], timeout_s: float, stdin: str | os.PathLike = os.devnull
+    argv: Sequence[str],
+    timeout_s: float,
+    stdin: str | os.PathLike | int = os.devnull,
 ) -> Finished:
     """Runs a command and everything it starts, for `timeout_s` at most.
 
@@ -53,13 +57,14 @@ def run(
     Args:
         argv: The command and its arguments: no shell reads them.
         timeout_s: Positive number, in seconds.
-        stdin: Path of the file that the command reads as its standard input.
+        stdin: Path of the file that the command reads as its standard input,
+            or `HELD_OPEN`.
 
     Raises:
         RuntimeError: If the command cannot be started.
     """
     # Not a pipe: a process left in the background would keep it open.
-    with open(stdin, "rb") as source, tempfile.TemporaryFile() as target:
+    with _opened(stdin) as source, tempfile.TemporaryFile() as target:
         with _start(argv, source, target) as child:
             code = _wait(child, timeout_s)
         target.seek(0)
@@ -71,6 +76,12 @@ def end_of(output: str) -> str:
     """Returns the last lines of an output, as the end of an error message."""
     lines = output.strip().splitlines()[-_OUTPUT_LINES:] or ["(nothing)"]
     return "\n    ".join(["\nThe end of its output:", *lines])
+
+
+def _opened(stdin):
+    if stdin == HELD_OPEN:
+        return contextlib.nullcontext(HELD_OPEN)
+    return open(stdin, "rb")
 
 
 def _start(argv, source, target):

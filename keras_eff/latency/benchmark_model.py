@@ -7,6 +7,10 @@ from keras_eff.latency.binary import find_binary
 from keras_eff.latency.binary import host_platform
 from keras_eff.latency.device import describe_device
 
+# The peak memory of a process begins at that of the one that started it, across
+# fork and exec: of this one, which may hold TensorFlow, and not of a shell.
+_INTERMEDIATE = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+
 
 class BenchmarkModel(BenchmarkRunner):
     """Runs a file on this machine in benchmark_model, the tool of TFLite.
@@ -90,7 +94,7 @@ class BenchmarkModel(BenchmarkRunner):
         # A library's name without a folder would be looked for elsewhere.
         library = os.path.abspath(self.delegate)
         flags = self._tool_flags(path, library, num_threads, num_runs, inputs)
-        argv = [*self._pin_to_cores(), str(binary), *flags]
+        argv = [*_INTERMEDIATE, *self._pin_to_cores(), str(binary), *flags]
         finished = command.run(argv, self.timeout_s)
         return self._read(
             finished.failure,
@@ -98,7 +102,7 @@ class BenchmarkModel(BenchmarkRunner):
             path,
             num_threads,
             describe_device(),
-            inputs,
+            () if input_shapes is None else inputs,
         )
 
     def _pin_to_cores(self):

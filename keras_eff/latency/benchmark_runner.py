@@ -14,12 +14,14 @@ from keras_eff.latency.binary import check_binary
 from keras_eff.latency.delegates import check_delegate
 from keras_eff.latency.delegates import delegate_flag
 from keras_eff.latency.delegates import delegate_title
+from keras_eff.latency.delegates import is_without_xnnpack
 from keras_eff.latency.delegates import warn_of_fallback
-from keras_eff.latency.input_shapes import check_only_batch_open
-from keras_eff.latency.input_shapes import resolve_shapes
+from keras_eff.latency.input_flags import INPUT_FLAGS
+from keras_eff.latency.input_flags import input_flags
 from keras_eff.latency.latency import Latency
+from keras_eff.latency.log_line import split_log
+from keras_eff.latency.log_warnings import decisive_lines
 
-_INPUT_FLAGS = ("--input_layer", "--input_layer_shape")
 # Of TFLite's tool, and of LiteRT's.
 _PROFILE_FLAGS = ("--enable_op_profiling=true", "--use_profiler=true")
 
@@ -70,22 +72,15 @@ class BenchmarkRunner:
         return [*own, *inputs, *self.flags]
 
     def _input_flags(self, path, input_shapes):
-        """Returns the flags for shapes that the file leaves open."""
-        given = set(map(flag_name, self.flags)) & set(_INPUT_FLAGS)
-        if input_shapes is None:
-            if not given:
-                check_only_batch_open(path)
-            return []
-        if given:
+        """Returns the flags for open shapes, and for numbers of rows."""
+        given = set(map(flag_name, self.flags)) & set(INPUT_FLAGS)
+        if given and input_shapes is not None:
             raise ValueError(
                 "Argument `input_shapes` must be None beside flags of the "
                 f"runner that say the same. Received: {sorted(given)} and "
                 f"input_shapes={input_shapes}"
             )
-        shapes = resolve_shapes(path, input_shapes)
-        sizes = [",".join(map(str, shape)) for shape in shapes.values()]
-        values = (",".join(shapes), ":".join(sizes))
-        return [f"{n}={v}" for n, v in zip(_INPUT_FLAGS, values, strict=True)]
+        return [] if given else input_flags(path, input_shapes)
 
     def _own_flags(self, graph, library, num_threads, num_runs):
         # With 0 s as the least duration the numbers of runs are exact.
@@ -106,23 +101,26 @@ class BenchmarkRunner:
 
         Args:
             failure: String or None, what went wrong with the tool itself.
-            inputs: What `_input_flags` returned.
+            inputs: The flags that the tool must know, for shapes that the
+                caller chose.
         """
         try:
             # The exit code first: a run that failed may print a summary too.
             if failure:
-                raise ValueError(f"it {failure}")
+                raise ValueError(f"it {failure}: {_telling(output)}")
             log = read_log(output)
         except ValueError as error:
             raise RuntimeError(
                 f"{self._tool} did not measure the file: {error}. Received: "
                 f"path={path}, runner={self}{command.end_of(output)}"
             ) from error
-        self._check_consumed(log.unconsumed_flags, num_threads, inputs)
+        self._check_consumed(log, output, num_threads, inputs)
         return self._to_latency(log, output, num_threads, device)
 
-    def _check_consumed(self, unconsumed, num_threads, inputs):
-        ignored = {flag_name(flag) for flag in unconsumed}
+    def _check_consumed(self, log, output, num_threads, inputs):
+        ignored = {flag_name(flag) for flag in log.unconsumed_flags}
+        if is_without_xnnpack(self.delegate, log, output):
+            ignored.discard(flag_name(delegate_flag(self.delegate, "")))
         lacking = [
             option
             for flags, option in self._chosen(num_threads, inputs)
@@ -169,3 +167,8 @@ class BenchmarkRunner:
             delegations=log.delegations,
             warnings=tuple(warnings),
         )
+
+
+def _telling(output):
+    """The lines of an output that tell why the tool failed."""
+    return decisive_lines(split_log(output))

@@ -77,6 +77,15 @@ def delegate_title(delegate: str) -> str:
     return pathlib.Path(delegate).name if is_external(delegate) else delegate
 
 
+def is_without_xnnpack(delegate: str, log: BenchmarkLog, output: str) -> bool:
+    """Whether the builtin kernels were asked for, of a build with no others.
+
+    Such a build does not know the flag, and does what it asks for.
+    """
+    is_tflite = log.dialect == "tflite"
+    return delegate == "none" and is_tflite and "XNNPACK delegate" not in output
+
+
 def warn_of_fallback(
     delegate: str, log: BenchmarkLog, output: str
 ) -> str | None:

@@ -13,6 +13,9 @@ from absl import logging
 
 from keras_eff.latency.device_shell import DeviceShell
 
+# What the names of files begin with that are removed again.
+_LENT = "lent"
+
 
 class DeviceFolder:
     """A folder on a device, created when needed.
@@ -28,8 +31,13 @@ class DeviceFolder:
         self._directory = directory
         self._timeout_s = timeout_s
         folder = shlex.quote(directory)
-        # Others than its owner may need to read it: the benchmark app.
-        shell.ask(f"mkdir -p {folder} && chmod 755 {folder}")
+        # Others than its owner may need to read it: the benchmark app. Only
+        # what is made here: another's folder keeps its mode.
+        listed = shell.ask(
+            f"if [ -d {folder} ]; then ls {folder}; "
+            f"else mkdir -p {folder} && chmod 755 {folder}; fi"
+        )
+        self._sweep(listed.splitlines())
 
     def keep(self, path: str | os.PathLike) -> str:
         """Returns the path there of an executable file that stays for later.
@@ -53,7 +61,7 @@ class DeviceFolder:
         The name is new each time, so that other measurements on the device are
         left alone.
         """
-        stem = f"lent-{uuid.uuid4().hex}"
+        stem = f"{_LENT}-{_owner(os.getpid())}-{uuid.uuid4().hex}"
         target = f"{self._directory}/{stem}{pathlib.Path(path).suffix}"
         try:
             self._write(pathlib.Path(path), target, _checksum(path))
@@ -63,27 +71,65 @@ class DeviceFolder:
 
     def _write(self, path, target, sha256):
         self._shell.push(path, target, self._timeout_s)
-        self._shell.ask(f"chmod 755 {shlex.quote(target)}")
-        if self._checksum_there(target) not in (sha256, None):
+        prepare = f"chmod 755 {shlex.quote(target)} || exit; "
+        if self._checksum_there(target, prepare) not in (sha256, None):
             raise RuntimeError(
                 f"Device {self._shell.name}: the copy of {path} there is not "
                 f"complete. Received: directory={self._directory}"
             )
 
-    def _checksum_there(self, target):
+    def _checksum_there(self, target, prepare=""):
         """Returns the SHA-256 of a file there; None if that cannot be told."""
-        finished = self._shell.run(f"sha256sum {shlex.quote(target)}")
+        script = f"{prepare}sha256sum {shlex.quote(target)}"
+        finished = self._shell.run(script)
         found = re.search(r"^\\?([0-9a-f]{64})\b", finished.output, re.M)
         return found[1] if found else None
 
     def _remove(self, stem, target):
-        # The brackets keep the pattern from matching the command it is in.
-        pattern = f"[{stem[0]}]{stem[1:]}"
-        target = shlex.quote(target)
         try:
-            self._shell.ask(f"pkill -9 -f '{pattern}'; rm -f {target}")
+            self._shell.ask(f"{_kill(stem)}; rm -f {_hidden(target)}")
         except RuntimeError as error:
             logging.warning("%s may be left on the device. %s", target, error)
+
+    def _sweep(self, names):
+        """Removes what runs of this machine left that were killed."""
+        for name in filter(_is_left, map(str.strip, names)):
+            self._remove(pathlib.Path(name).stem, f"{self._directory}/{name}")
+
+
+def _owner(process):
+    """A process of this machine, as other machines would not call theirs."""
+    machine = hashlib.sha256(f"{uuid.getnode()}".encode()).hexdigest()[:12]
+    return f"{machine}-{process}"
+
+
+def _is_left(name):
+    """Whether a file was lent by a process of this machine that is gone."""
+    found = re.match(rf"{_LENT}-[0-9a-f]{{12}}-([0-9]+)-", name)
+    if not found or not name.startswith(f"{_LENT}-{_owner(found[1])}-"):
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        # There is such a process, of another user.
+        return False
+    return False
+
+
+def _kill(stem):
+    """The command that kills all whose command line holds a stem.
+
+    Brackets keep the pattern from matching the command line that it is in.
+    """
+    return f"pkill -9 -f '[{stem[0]}]{stem[1:]}'"
+
+
+def _hidden(target):
+    """A path for a shell, spelled so that `_kill` does not see it."""
+    folder, _, name = target.rpartition("/")
+    return f"{shlex.quote(folder)}/{name[0]}''{shlex.quote(name[1:])}"
 
 
 def _checksum(path):

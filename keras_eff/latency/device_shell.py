@@ -38,7 +38,7 @@ class DeviceShell(abc.ABC):
         self,
         script: str,
         timeout_s: float = _STEP_S,
-        stdin: str | os.PathLike = os.devnull,
+        stdin: str | os.PathLike | int = os.devnull,
     ) -> command.Finished:
         """Returns how a POSIX shell script ended on the device.
 

@@ -14,13 +14,19 @@ def resolve_shapes(path: str | os.PathLike, input_shapes) -> dict[str, Shape]:
 
     Args:
         path: Path of a `.tflite` file.
-        input_shapes: See `keras_eff.latency.measure`.
+        input_shapes: See `keras_eff.latency.measure`; None for 1 wherever the
+            file leaves a size open.
 
     Raises:
         TypeError: If `input_shapes` holds something else than integers.
         ValueError: If it does not fit the inputs of the file.
     """
     inputs = _inputs(path)
+    if input_shapes is None:
+        return {
+            name: tuple(1 if size == -1 else size for size in shape)
+            for name, shape in inputs.items()
+        }
     given = read_shapes(input_shapes, list(inputs))
     return {
         name: _fitted(name, shape, wanted)

@@ -21,6 +21,9 @@ _FALLBACK = re.compile(
     # benchmark_tflite_model.cc: "Though NNAPI delegate is explicitly applied,
     # the model graph will not be executed by the delegate."
     r"will not be executed by the delegate"
+    # The same file: "the model graph will be partially executed by the delegate
+    # w/ 3 delegate kernels."
+    r"|will be partially executed by the delegate"
     # benchmark_tflite_model.cc, interpreter.cc
     r"|Failed to apply .*delegate"
     # interpreter.cc: "Error in applying the default TensorFlow Lite delegate
@@ -62,9 +65,15 @@ def check_for_failure(lines: Sequence[LogLine]) -> None:
 
 def decisive_lines(lines: Sequence[LogLine]) -> str:
     """Returns the lines that tell best why a log has no result."""
-    bad = [line.text.strip() for line in lines if _is_bad(line)]
+    bad = [line for line in lines if _is_bad(line)]
     if bad:
-        return " | ".join(bad[-_MAX_LINES:])
+        # From the first that is called an error: after a flag that it cannot
+        # read, the tool lists them all. Else the last.
+        first = next(
+            (i for i, x in enumerate(bad) if _is_error(x)), -_MAX_LINES
+        )
+        chosen = bad[first:][:_MAX_LINES]
+        return " | ".join(line.text.strip() for line in chosen)
     if lines:
         return f"the last line is: {lines[-1].text.strip()}"
     return "the log is empty"
@@ -80,7 +89,11 @@ def read_warnings(lines: Sequence[LogLine]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _is_error(line):
+    return line.level in ("E", "F")
+
+
 def _is_bad(line):
     if _HARMLESS in line.text:
         return False
-    return line.level in ("E", "F") or bool(_BAD_NEWS.search(line.text))
+    return _is_error(line) or bool(_BAD_NEWS.search(line.text))

@@ -4,12 +4,20 @@ import abc
 import os
 import shlex
 
+from keras_eff import command
 from keras_eff.latency.benchmark_options import check_directory
 from keras_eff.latency.benchmark_runner import BenchmarkRunner
 from keras_eff.latency.binary import find_binary
 from keras_eff.latency.delegates import is_external
 from keras_eff.latency.device_folder import DeviceFolder
 
+# Ends the tool, and removes its file, when the connection is gone, as when this
+# process was killed: what the script reads then comes to an end.
+_WATCHED = """\
+exec 3<&0; cd {directory} && {tool} & tool=$!; \
+{{ cat; kill -9 $tool; rm -f {graph}; }} <&3 >/dev/null 2>&1 & watch=$!; \
+wait $tool; code=$?; {{ kill $watch; wait $watch; }} 2>/dev/null; (exit $code)\
+"""
 _REASONS = {
     126: "cannot be executed there (`directory` may be mounted noexec, or "
     "`binary` built for another device)",
@@ -36,7 +44,8 @@ class OnDevice(BenchmarkRunner, abc.ABC):
         folder = DeviceFolder(shell, self.directory, self.timeout_s)
         with folder.lend(path) as graph:
             failure, output = run(folder, graph, num_threads, num_runs, inputs)
-        return self._read(failure, output, path, num_threads, device, inputs)
+        chosen = () if input_shapes is None else inputs
+        return self._read(failure, output, path, num_threads, device, chosen)
 
     @abc.abstractmethod
     def _connect(self):
@@ -52,16 +61,18 @@ class OnDevice(BenchmarkRunner, abc.ABC):
             if is_external(self.delegate):
                 library = folder.keep(self.delegate)
             flags = self._tool_flags(graph, library, *counts_and_inputs)
-            return self._run_tool(shell, tool, flags)
+            return self._run_tool(shell, tool, flags, graph)
 
         return run
 
-    def _run_tool(self, shell, tool, flags):
+    def _run_tool(self, shell, tool, flags, graph):
         mask = ["taskset", self.cpu_affinity] if self.cpu_affinity else []
         argv = [*mask, f"./{os.path.basename(tool)}", *flags]
-        finished = shell.run(
-            f"cd {shlex.quote(self.directory)} && {shlex.join(argv)}",
-            self.timeout_s,
+        script = _WATCHED.format(
+            directory=shlex.quote(self.directory),
+            tool=shlex.join(argv),
+            graph=shlex.quote(graph),
         )
+        finished = shell.run(script, self.timeout_s, command.HELD_OPEN)
         reason = _REASONS.get(finished.code, finished.failure)
         return reason, finished.output

@@ -6,6 +6,8 @@ _SECTION = "Operator-wise Profiling Info for Regular Benchmark Runs:"
 _TABLE = re.compile(r"=+ Run Order =+")
 _NUM_ROWS = re.compile(r"Number of nodes executed: ([0-9]{1,9})")
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+# The share of a time that the tool rounds to zero, of a sum that it does.
+_NO_SHARE = ("nan", "-nan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +20,8 @@ class OpTime:
             one for each of the delegate's own.
         name: String, what the tool calls it: its outputs and its place.
         ms: Float, mean time of a run, in milliseconds.
-        share: Float in [0, 1], its share of the time of all.
+        share: Float in [0, 1], its share of the time of all; 0 where all
+            are too short for the tool.
     """
 
     op: str
@@ -81,6 +84,7 @@ def _read_row(columns, text):
     cells = _cells(text)
     row = dict(zip(columns, cells, strict=False))
     ms, percent = row.get("[avg ms]", ""), row.get("[%]", "")[:-1]
+    percent = "0" if percent in _NO_SHARE else percent
     if (
         len(cells) != len(columns)
         or not {"[node type]", "[Name]", "[avg ms]", "[%]"} <= row.keys()

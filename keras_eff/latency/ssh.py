@@ -36,6 +36,12 @@ class SshShell(DeviceShell):
             "its name is unknown: correct `host` or add it to ~/.ssh/config",
         ),
         (
+            "HOST IDENTIFICATION HAS CHANGED",
+            "its key is not the one that is known: it was set up anew, or "
+            "somebody pretends to be it. Make sure of that before you remove "
+            "the old key with `ssh-keygen -R`",
+        ),
+        (
             "Host key verification failed",
             "its key is unknown: connect once with `ssh` by hand and accept it",
         ),

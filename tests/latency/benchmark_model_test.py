@@ -1,10 +1,16 @@
 import os
 import pathlib
 import re
+import resource
+import shlex
+import sys
 
+import keras
+import numpy as np
 import pytest
 from absl import logging
 
+import keras_eff
 from keras_eff.latency import BenchmarkModel
 from keras_eff.latency.binary import find_binary
 from keras_eff.latency.binary import host_platform
@@ -69,6 +75,105 @@ def test_the_log_of_a_real_failure_is_an_error(set_tool, model):
     set_tool(replay(log, 1))
     with pytest.raises(RuntimeError, match=r"code 1[^$]*ANEURALNETWORKS_OP_F"):
         BenchmarkModel(delegate="nnapi")(model, 4, 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("FAILED_flag_value", {}, "code 1: Failed to parse flag 'run_delay'"),
+        ("FAILED_truncated", {}, "code 1: The model is not a valid Flatb"),
+        ("FAILED_custom_op", {}, "code 1: Encountered unresolved custom op"),
+    ],
+)
+def test_an_error_begins_with_what_the_tool_says(
+    set_tool, model, name, options, said
+):
+    usage = "".join(f"\t--flag{i}=\tfails or not\n" for i in range(40))
+    set_tool(replay((LOGS / f"real_{name}.txt").read_text() + usage, 1))
+    with pytest.raises(RuntimeError, match=f"the file: it exited with {said}"):
+        BenchmarkModel(**options)(model, 1, 50)
+
+
+def test_partial_delegation_is_told(set_tool, model):
+    name = "real_xnnpack_int8_partial_delegation"
+    set_tool(replay((LOGS / f"{name}.txt").read_text()))
+    (warning,) = BenchmarkModel()(model, 1, 50).warnings
+    assert "partially executed by the delegate w/ 1 delegate" in warning
+    set_tool(replay((LOGS / "real_xnnpack_float.txt").read_text()))
+    latency = BenchmarkModel()(model, 1, 50)
+    assert latency.warnings == () and latency.median_ms == 0.221
+
+
+def test_profiles_of_real_tools_are_read(set_tool, model):
+    runner = BenchmarkModel(profile_ops=True)
+    set_tool(replay((LOGS / "real_profile_tiny_nan.txt").read_text()))
+    latency = runner(model, 1, 50)
+    assert [row.op for row in latency.op_profile] == [
+        "Static Reshape (NC)",
+        "Fully Connected (NC, F32) GEMM",
+    ]
+    assert {(row.ms, row.share) for row in latency.op_profile} == {(0, 0)}
+    set_tool(replay((LOGS / "real_profile_float.txt").read_text()))
+    profile = runner(model, 1, 50).op_profile
+    assert profile[0].share == pytest.approx(0.12275)
+
+
+def test_a_build_without_xnnpack_runs_builtin_kernels(set_tool, model):
+    unknown = "WARN: Unconsumed cmdline flags: --use_xnnpack=false\n"
+    log = "tf2.13_linux_x86_int8_no_xnnpack"
+    set_tool(replay(unknown + (LOGS / f"bm_{log}.txt").read_text()))
+    latency = BenchmarkModel(delegate="none")(model, 4, 50)
+    assert latency.runner == "benchmark_model tflite none"
+    # One that has XNNPACK without the flag runs it all the same.
+    set_tool(replay(unknown + tflite_log()))
+    with pytest.raises(RuntimeError, match="does not know delegate='none'"):
+        BenchmarkModel(delegate="none")(model, 4, 7)
+
+
+def test_the_memory_of_the_caller_is_not_that_of_the_tool(set_tool, model):
+    """A process begins at the peak of the one that started it."""
+    script = "import resource as r; print(r.getrusage(r.RUSAGE_SELF).ru_maxrss)"
+    measured = f"{sys.executable} -c {shlex.quote(script)} > {{folder}}/peak"
+    path = set_tool(f"{measured}; {replay(tflite_log())}")
+    held = np.ones(2**26, "uint8")
+    BenchmarkModel()(model, 1, 7)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = int((path.parent / "peak").read_text())
+    assert held.nbytes / 1024 < own and peak < own / 3
+
+
+@pytest.fixture(scope="module")
+def embeddings(tmp_path_factory):
+    """A file of two inputs that are looked up, in tables of 10 and 7 rows."""
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    kinds = keras.Input((1,), dtype="int32", name="kinds")
+    image = keras.Input((4,), name="image")
+    parts = [
+        keras.layers.Flatten()(keras.layers.Embedding(10, 4)(ids)),
+        keras.layers.Flatten()(keras.layers.Embedding(7, 4)(kinds)),
+        image,
+    ]
+    model = keras.Model([ids, kinds, image], keras.ops.concatenate(parts, -1))
+    path = tmp_path_factory.mktemp("embeddings") / "m.tflite"
+    keras_eff.export.to_tflite(model, path)
+    return str(path)
+
+
+def test_the_tool_draws_rows_that_there_are(set_tool, scripts, embeddings):
+    set_tool(replay(tflite_log()))
+    BenchmarkModel()(embeddings, 1, 7)
+    (call,) = scripts.calls("benchmark_model")
+    assert call.endswith(
+        " --input_layer=ids,kinds,image --input_layer_shape=1,6:1,1:1,4 "
+        "--input_layer_value_range=ids,0,9:kinds,0,6"
+    )
+    # One that does not know these flags has measured what it could.
+    set_tool(replay(litert_log("--input_layer_value_range=ids,0,9")))
+    BenchmarkModel()(embeddings, 1, 7)
+    flags = ["--input_layer=a,b,c"]
+    set_tool(replay(tflite_log()))
+    BenchmarkModel(flags=flags)(embeddings, 1, 7)
+    assert scripts.calls("benchmark_model")[-1].endswith(f"true {flags[0]}")
 
 
 def test_the_tool_gets_exact_numbers_of_runs(set_tool, scripts, model):
@@ -159,7 +264,7 @@ def test_a_failure_counts_more_than_a_summary(set_tool, model):
     with pytest.raises(RuntimeError) as caught:
         BenchmarkModel()(model, 1, 7)
     message = str(caught.value)
-    assert "it exited with code 1. Received: path=" in message
+    assert "it exited with code 1: Benchmarking failed." in message
     assert "runner=BenchmarkModel(binary=None" in message
     # The last ten lines.
     assert message.endswith("\n    ERROR: Benchmarking failed.")

@@ -1,12 +1,11 @@
 import re
-import shlex
 
 import pytest
 
 from keras_eff.latency import Android
 from keras_eff.latency import Remote
 
-from .stand_ins import HANG
+from .stand_ins import HANG_ALONE
 from .stand_ins import INTERRUPT
 from .stand_ins import has_ended
 from .stand_ins import litert_log
@@ -136,7 +135,7 @@ def test_a_full_device_is_an_error(device, make, model):
 @pytest.mark.parametrize(
     ("device", "body", "error"),
     [
-        ("phone", HANG, RuntimeError),
+        ("phone", HANG_ALONE, RuntimeError),
         ("board", INTERRUPT, KeyboardInterrupt),
     ],
     indirect=["device"],
@@ -148,10 +147,4 @@ def test_no_process_is_left_there(device, make, model, body, error):
     with pytest.raises(error):
         make(timeout_s=timeout_s, cpu_affinity=1)(model, 1, 7)
     assert has_ended(device.bin.child())
-    (kill,) = device.bin.calls("pkill")[-1:]
-    pattern = kill.removeprefix("-9 -f ")
-    (tool,) = device.bin.calls("taskset")
-    assert re.search(pattern, tool)
-    # A command that holds the pattern does not match it.
-    assert not re.search(pattern, shlex.quote(pattern))
     assert not any(name.startswith("lent-") for name in device.files())

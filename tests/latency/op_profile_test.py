@@ -72,7 +72,7 @@ def test_a_row_too_few_is_an_error():
     ("old", "new"),
     [
         ("3.000\t", "3.0x0\t"),
-        ("75.000%", "nan%"),
+        ("75.000%", "inf%"),
         ("75.000%", "175.000%"),
         ("CONV_2D\t", "CONV_2D"),
         ("[avg ms]", "[ms]"),

@@ -71,8 +71,13 @@ def replay(log, code=0):
 
 # Hangs with a child of its own, whose process identifier it leaves.
 HANG = 'echo STARTING!; sleep 600 & echo $! > "{folder}/child"; wait'
+# Hangs by itself, as the tool on a device would.
+HANG_ALONE = """\
+echo STARTING!; echo $$ > "{folder}/child"; while :; do sleep 0.1; done"""
 # The same, once it has interrupted this process.
-INTERRUPT = HANG.replace("wait", f"sleep 0.3; kill -INT {os.getpid()}; wait")
+INTERRUPT = HANG_ALONE.replace(
+    "while", f"sleep 0.3; kill -INT {os.getpid()}; while"
+)
 
 
 def has_ended(process):
@@ -139,8 +144,6 @@ class Device:
         self.directory = str(self.disk / "keras eff")
         self.bin = Scripts(folder / "bin")
         self.bin.write("taskset", 'shift; exec "$@"')
-        # Kills what has hung, whatever the pattern.
-        self.bin.write("pkill", 'kill -9 "$(cat {folder}/child)"')
         self.faults = folder / "faults.sh"
         self.faults.write_text("")
         self.set_tool(replay(tflite_log()))
