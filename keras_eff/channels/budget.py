@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 
 from keras_eff.channels.plan import ChannelPlan
+from keras_eff.export.backend import check_backend
 from keras_eff.transforms.progress import progress
 
 # Sparsities that differ by less seldom remove another channel.
@@ -87,6 +88,8 @@ def _unmet(budgets, costs, sparsity):
 
 def budgets_of(max_parameters, max_macs, max_latency_ms, runner) -> list:
     """The budgets of which a limit is given."""
+    if max_latency_ms is not None:
+        check_backend("keras_eff.plan_channels(max_latency_ms=...)")
     limits = {
         "max_parameters": (max_parameters, lambda plan: plan.num_parameters),
         "max_macs": (max_macs, lambda plan: plan.num_macs),

@@ -5,10 +5,13 @@ from absl import flags as absl_flags
 import keras_eff
 from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import given
+from keras_eff.command_line.keras_model import check_exports
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
 from keras_eff.command_line.samples import SOURCES
 from keras_eff.command_line.samples import load_samples
+from keras_eff.command_line.shapes import define_input_shapes
+from keras_eff.command_line.shapes import given_shapes
 from keras_eff.export.formats import FORMATS
 
 _OPTIONS = (
@@ -76,13 +79,15 @@ def _define_flags(flags):
         0.0,
         flag_values=flags,
     )
+    define_input_shapes(flags)
 
 
 def _run(flags, operands):
     model_path, path = operands
     samples = load_samples(flags.samples)
-    options = given(flags, _OPTIONS)
+    options = given(flags, _OPTIONS) | given_shapes(flags)
     with quiet_tensorflow():
+        check_exports("keras-eff convert")
         model = load_model(model_path)
         report = keras_eff.export.to_tflite(
             model, path, samples=samples, **options

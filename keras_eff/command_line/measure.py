@@ -16,6 +16,8 @@ from keras_eff.command_line.messages import tell
 from keras_eff.command_line.messages import without_warnings
 from keras_eff.command_line.runners import define_runner_flags
 from keras_eff.command_line.runners import make_runners
+from keras_eff.command_line.shapes import define_input_shapes
+from keras_eff.command_line.shapes import given_shapes
 from keras_eff.command_line.table import format_json
 
 _FAILURES = (ValueError, OSError, RuntimeError)
@@ -23,6 +25,7 @@ _FAILURES = (ValueError, OSError, RuntimeError)
 
 def _define_flags(flags):
     define_runner_flags(flags)
+    define_input_shapes(flags)
     absl_flags.DEFINE_integer(
         "num_threads", 1, "Threads of the runtime.", 1, flag_values=flags
     )
@@ -51,6 +54,8 @@ def _run(flags, paths):
     for path in paths:
         if not pathlib.Path(path).is_file():
             raise FileNotFoundError(f"measure: there is no file {path}")
+    # Before the work: read again for each file, whose row holds its errors.
+    given_shapes(flags)
     rows = []
     for row in _measure_each(flags, paths, make_runners(flags)):
         if flags.csv:
@@ -82,7 +87,11 @@ def _measure_each(flags, paths, runners) -> Iterator[dict]:
 def _measure(flags, path, device, runner):
     try:
         latency = keras_eff.latency.measure(
-            path, flags.num_threads, flags.num_runs, runner
+            path,
+            flags.num_threads,
+            flags.num_runs,
+            runner,
+            **given_shapes(flags),
         )
     except _FAILURES as error:
         return failed_row(path, device, error)

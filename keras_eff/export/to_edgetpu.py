@@ -6,6 +6,7 @@ import tempfile
 
 from absl import logging
 
+from keras_eff.export.backend import check_backend
 from keras_eff.export.draft import check_path
 from keras_eff.export.draft import draft
 from keras_eff.export.edgetpu_compiler import arguments
@@ -92,10 +93,13 @@ def to_edgetpu(
     >>> report.int8_path, report.lint.mapped, report.lint.total
     ('dense_int8.tflite', 1, 1)
     """
+    is_path = isinstance(model_or_path, (str, os.PathLike))
+    if not is_path:
+        check_backend("keras_eff.export.to_edgetpu")
     _check_arguments(num_segments, without_compiler, timeout_s)
     targets = [check_path(target) for target in _targets(path, num_segments)]
     compiler = find_compiler(compiler)
-    if isinstance(model_or_path, (str, os.PathLike)):
+    if is_path:
         report = _given(model_or_path, targets, samples)
     else:
         report = _converted(model_or_path, path, samples)

@@ -1,5 +1,6 @@
 import time
 
+from keras_eff.export.backend import check_backend
 from keras_eff.export.changing_state import state_in_outputs
 from keras_eff.export.changing_state import warn_of_state
 from keras_eff.export.draft import check_path
@@ -151,7 +152,8 @@ def to_tflite(
             zeros that `sparse` leaves out lie where a runtime would misread
             the weight.
         OSError: If `path` cannot be written.
-        RuntimeError: If the conversion fails, or the file crashes, returns
+        RuntimeError: If Keras has another backend than TensorFlow, the
+            conversion fails, or the file crashes, returns
             NaN, or differs from the Keras model by more than `tolerance`.
 
     Example:
@@ -164,6 +166,7 @@ def to_tflite(
     ({'FULLY_CONNECTED': 1}, ())
     """
     start = time.perf_counter()
+    check_backend("keras_eff.export.to_tflite")
     path = check_path(path)
     _check_numbers(batch_size, tolerance)
     check_graph(model, "keras_eff.export.to_tflite")

@@ -36,7 +36,7 @@ def _measure(
     generator = np.random.default_rng(0)
     memory_mb = _peak_memory_mb()
     start_ns = time.perf_counter_ns()
-    interpreter = _load(path, input_shapes, num_threads, use_xnnpack)
+    interpreter = _load(path, num_threads, use_xnnpack, input_shapes)
     init_ms = (time.perf_counter_ns() - start_ns) / 1e6
     _fill_inputs(interpreter, generator)
     _warm_up(interpreter, warmup_runs, warmup_min_s)
@@ -48,7 +48,7 @@ def _measure(
     }
 
 
-def _load(path, input_shapes, num_threads, use_xnnpack):
+def _load(path, num_threads, use_xnnpack, input_shapes=None):
     resolvers = {
         True: OpResolverType.AUTO,
         False: OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,

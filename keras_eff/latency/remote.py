@@ -35,6 +35,7 @@ class Remote(OnDevice):
         path: String, path of a `.tflite` file.
         num_threads: Integer >= 1, threads that the runtime may use.
         num_runs: Integer >= 1, number of runs to time.
+        input_shapes: See `keras_eff.latency.measure`.
 
     Raises:
         TypeError: If an argument has the wrong type.

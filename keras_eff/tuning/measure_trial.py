@@ -9,6 +9,8 @@ import tempfile
 import keras
 import tensorflow as tf
 
+from keras_eff.export.backend import check_backend
+from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.to_tflite import to_tflite
 from keras_eff.latency.device import describe_device
 from keras_eff.latency.measure import measure
@@ -39,6 +41,7 @@ def measure_trial(
     max_latency_ms=None,
     max_size_bytes=None,
     cache=None,
+    input_shapes=None,
 ) -> dict[str, float]:
     """Returns what a model costs on the device, for a trial of a search.
 
@@ -79,6 +82,9 @@ def measure_trial(
         cache: Path of a directory that keeps the figures for other processes
             and later searches, made if there is none. By default, this
             process keeps them.
+        input_shapes: Shapes of the inputs of the file, see
+            `keras_eff.export.to_tflite`: needed where the model leaves some
+            open and there are no samples.
 
     Returns:
         Dictionary of numbers, to be returned by `HyperModel.fit` together with
@@ -107,35 +113,44 @@ def measure_trial(
     >>> figures["num_parameters"], figures["latency_ms"] > 0.0
     (36, True)
     """
+    check_backend("keras_eff.tuning.measure_trial")
     check_graph(model, "keras_eff.tuning.measure_trial")
     _check_limit("max_latency_ms", max_latency_ms)
     _check_limit("max_size_bytes", max_size_bytes)
     _check_runner(runner)
+    given = None if samples is None else check_samples(model, samples)
+    shapes = fixed_shapes(model, input_shapes, given)
     store = MeasurementCache(cache)
     key = architecture_key(
         model,
         quantize=quantize,
         counts=(num_threads, num_runs),
         runner=_name(runner),
+        shapes=shapes,
         device=describe_device(),
         versions=(tf.__version__, importlib.metadata.version("ai-edge-litert")),
     )
     figures = store.get(key)
     if figures is None:
         options = (num_threads, num_runs, runner)
-        figures = _measure(model, samples, quantize, options)
+        figures = _measure(model, given, shapes, quantize, options)
         store.put(key, figures)
     _check_limits(figures, max_latency_ms, max_size_bytes)
     return figures
 
 
-def _measure(model, samples, quantize, options):
-    prepared, samples = _prepare(model, samples)
+def _measure(model, given, shapes, quantize, options):
+    prepared, samples = _prepare(model, given, shapes)
     with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
         path = pathlib.Path(folder) / "trial.tflite"
         # The file of untrained weights is measured, not used.
         report = to_tflite(
-            prepared, path, quantize, samples, tolerance=math.inf
+            prepared,
+            path,
+            quantize,
+            samples,
+            tolerance=math.inf,
+            input_shapes=shapes,
         )
         latency = measure(path, *options)
     if latency.median_ms is None:
@@ -151,15 +166,14 @@ def _measure(model, samples, quantize, options):
     }
 
 
-def _prepare(model, samples):
+def _prepare(model, given, shapes):
     """A model whose ranges are known, and samples of its inputs."""
-    given = None if samples is None else check_samples(model, samples)
     layers = layers_of(model, FakeQuant)
     is_unseen = not all(layer.calibrated for layer in layers)
     if is_unseen:
         model = _copy_with_ranges(model)
     if given is None:
-        given = random_samples(model, _RANDOM_SAMPLES)
+        given = random_samples(model, _RANDOM_SAMPLES, shapes)
     chosen = [array[:_SAMPLES] for array in given]
     return calibrate(model, chosen) if is_unseen else model, chosen
 

@@ -1,8 +1,10 @@
 import gzip
+import re
 
 import numpy as np
 import pytest
 
+from keras_eff.export.ends import sign
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.inspection import inspect
 from keras_eff.export.packing import pack
@@ -143,3 +145,12 @@ def test_a_damaged_file_is_refused(report, size):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="Received: path="):
         inspect(tmp_path / "missing.tflite")
+
+
+def test_a_number_that_stands_for_a_name_is_explained(converted, tmp_path):
+    path = tmp_path / "dense.tflite"
+    path.write_bytes(sign(strip(converted("dense").data), ["x"], ["y"]))
+    names = inspect(path).float_tensors
+    assert {"x", "y"} < set(names)
+    others = [name for name in names if name not in "xy"]
+    assert all(re.search(r" of FULLY_CONNECTED \(#\d\)", n) for n in others)

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -55,6 +57,16 @@ def test_equal_vectors_and_names_are_stored_once(converted):
     model.subgraphs[0].tensors[2].shape = tensor.shape.copy()
     assert size + 800 < longer
     assert len(pack(model)) <= longer
+
+
+def test_equal_tables_are_stored_once(converted):
+    model = parse(converted("conv_int8").data)
+    size = len(pack(model))
+    graph = model.subgraphs[0]
+    graph.tensors += [copy.deepcopy(graph.tensors[0]) for _ in range(50)]
+    # The offset of each, and the alignment of the file.
+    assert len(pack(model)) <= size + 50 * 4 + 16
+    assert plain(parse(pack(model))) == plain(model)
 
 
 def test_data_outside_the_tables_is_refused(converted):

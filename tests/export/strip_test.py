@@ -197,3 +197,18 @@ def test_a_large_file_takes_seconds(converted):
     start = time.perf_counter()
     assert len(strip(data)) > 2**26
     assert time.perf_counter() - start < 5
+
+
+def test_the_most_used_operator_has_the_number_that_takes_no_room(any_file):
+    model = parse(strip(any_file.data))
+    numbers = [op.opcodeIndex for g in model.subgraphs for op in g.operators]
+    uses = [numbers.count(n) for n in range(len(model.operatorCodes))]
+    assert uses == sorted(uses, reverse=True) and all(uses)
+
+
+def test_only_a_tensor_without_a_shape_is_marked_to_have_a_rank(any_file):
+    before = parse(any_file.data).subgraphs[0].tensors
+    assert any(tensor.hasRank for tensor in before)
+    for tensor in parse(strip(any_file.data)).subgraphs[0].tensors:
+        has_shape = tensor.shape is not None and len(tensor.shape) > 0
+        assert not (has_shape and tensor.hasRank)
