@@ -1,7 +1,7 @@
 import time
 
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
 from keras_eff.export.execution import execute
 from keras_eff.export.file_content import file_content
 from keras_eff.export.formats import FORMATS

@@ -2,13 +2,12 @@ import importlib.metadata
 import importlib.util
 import math
 import os
-import pathlib
 import re
-import tempfile
 
 import keras
 import tensorflow as tf
 
+from keras_eff.draft import temporary_folder
 from keras_eff.export.to_tflite import to_tflite
 from keras_eff.latency.device import describe_device
 from keras_eff.latency.measure import measure
@@ -131,8 +130,8 @@ def measure_trial(
 
 def _measure(model, samples, quantize, options):
     prepared, samples = _prepare(model, samples)
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
-        path = pathlib.Path(folder) / "trial.tflite"
+    with temporary_folder() as folder:
+        path = folder / "trial.tflite"
         # The file of untrained weights is measured, not used.
         report = to_tflite(
             prepared, path, quantize, samples, tolerance=math.inf
