@@ -13,7 +13,7 @@ import traceback
 _CLEAN_ERRORS = (ValueError, TypeError, ImportError, RuntimeError)
 _PR_SET_PDEATHSIG = 1
 # The parent, if it is still there, ends the child before it does so itself.
-_GRACE_S = 5.0
+_GRACE_S = 2.0
 _LONGEST_S = 1e8
 
 
@@ -77,7 +77,7 @@ def _load(script):
 def _describe_error(error):
     """Keeps the message of a clean error and the traceback of any other."""
     if isinstance(error, MemoryError):
-        message = f"The memory that it may take is not enough: {error}."
+        message = f"The memory that it may take is not enough. {error}".strip()
         return {"kind": "MemoryError", "message": message}
     for clean in _CLEAN_ERRORS:
         if isinstance(error, clean):

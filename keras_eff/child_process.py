@@ -88,9 +88,11 @@ def memory_for(*paths: str | os.PathLike) -> int:
     """Returns the memory that running files may take, in bytes.
 
     Args:
-        *paths: The files that the child reads: a model and its inputs.
+        *paths: The files that the child reads: a model and its inputs. The
+            child itself tells of those that are missing.
     """
-    return _BASE_BYTES + _COPIES * sum(map(os.path.getsize, paths))
+    present = filter(os.path.exists, paths)
+    return _BASE_BYTES + _COPIES * sum(map(os.path.getsize, present))
 
 
 def _memory_limit(wanted):

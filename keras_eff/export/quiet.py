@@ -8,10 +8,13 @@ import re
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 
 _STDERR = 2
+# A warning of the converter for files whose ranges come from fake-quants.
+_POINTLESS = "Statistics for quantized inputs were expected"
 _LOGGERS = ("absl", "tensorflow")
 # A line of TensorFlow's C++ code: level and date, time, thread, source file.
 _LOGGED = re.compile(rb"[IWEF]\d{4} [\d:.]+ +(\d+) [^ \]]+:\d+\] ")
@@ -27,6 +30,9 @@ def quiet() -> Iterator[Callable[[], str]]:
     any thread is in such a block. What others have written there meanwhile
     follows at the end of the last block. Standard output stays as it is.
     """
+    # For good: to take it back would also take back what other threads have
+    # changed meanwhile.
+    warnings.filterwarnings("ignore", message=_POINTLESS)
     thread = threading.get_ident()
 
     def is_shown(record):

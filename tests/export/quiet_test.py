@@ -121,3 +121,13 @@ def test_a_stream_need_not_be_one_of_the_system(monkeypatch):
     with quiet() as printed:
         write("native")
         assert printed() == "native"
+
+
+def test_warnings_of_the_converter_are_kept_and_others_seen():
+    said = "Statistics for quantized inputs were expected, but not specified"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with quiet():
+            warnings.warn(said, UserWarning, stacklevel=1)
+            warnings.warn("of a layer", UserWarning, stacklevel=1)
+    assert [str(each.message) for each in caught] == ["of a layer"]
