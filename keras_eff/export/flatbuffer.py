@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_eff.export.unpacking import check_names
 from keras_eff.export.unpacking import check_places
-from keras_eff.export.unpacking import check_unpacked
+from keras_eff.export.unpacking import check_total
+from keras_eff.export.unpacking import check_vectors
 from keras_eff.printable import printable
 
 _IDENTIFIER = b"TFL3"
@@ -54,9 +56,10 @@ def parse(data: bytes) -> schema.ModelT:
         root = schema.Model.GetRootAs(_WholeBytes(data), 0)
         check_places(root, len(data))
         model = schema.ModelT.InitFromObj(root)
+        check_vectors(model, len(data))
         _fill_missing_lists(model)
         _check_indices(model, len(data))
-        check_unpacked(model, len(data))
+        check_names(model, len(data))
     except Exception as error:
         raise ValueError(
             "A .tflite file must be complete. Some of its tables are damaged, "
@@ -100,11 +103,17 @@ class _WholeBytes(bytes):
 
     Numbers and vectors raise on their own when they reach past the end of a
     truncated file; strings, which Python slices, would silently be shortened.
+    Each is a copy: all together are bounded.
     """
 
+    _copied = 0
+
     def __getitem__(self, key):
-        if isinstance(key, slice) and key.stop >= len(self):
-            raise ValueError("A string reaches past the end of the file.")
+        if isinstance(key, slice):
+            if key.stop >= len(self):
+                raise ValueError("A string reaches past the end of the file.")
+            self._copied += key.stop - key.start
+            check_total(self._copied, len(self))
         return super().__getitem__(key)
 
 

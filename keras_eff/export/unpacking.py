@@ -44,31 +44,53 @@ def check_places(root: schema.Model, size: int) -> None:
     _count(root, _VECTORS, size // _LEAST_TABLE_BYTES)
 
 
-def check_unpacked(model: schema.ModelT, size: int) -> None:
-    """Raises if vectors and texts are much larger than their file together.
-
-    Each counts as often as it is used, and names also where operators and
-    the ends of graphs bear them.
+def check_vectors(model: schema.ModelT, size: int) -> None:
+    """Raises if vectors are much larger than their file together.
 
     Args:
-        model: The model, unpacked, whose indices are valid.
+        model: The model, unpacked.
         size: Integer, size of the file, in bytes.
 
     Raises:
         ValueError: If they are, or a shape has more dimensions than any
             runtime can have.
     """
+    for graph in model.subgraphs:
+        for tensor in graph.tensors or []:
+            for shape in (tensor.shape, tensor.shapeSignature):
+                if shape is not None and len(shape) > _MOST_DIMENSIONS:
+                    raise ValueError(f"A shape has {len(shape)} dimensions.")
+    check_total(_unpacked_bytes(model), size)
+
+
+def check_names(model: schema.ModelT, size: int) -> None:
+    """Raises if names, where they are used, are much larger than their file.
+
+    Each operator bears its name, and so does each end of a graph.
+
+    Args:
+        model: The model, unpacked, whose indices are valid.
+        size: Integer, size of the file, in bytes.
+
+    Raises:
+        ValueError: If they are.
+    """
     graphs = model.subgraphs
-    for tensor in (tensor for graph in graphs for tensor in graph.tensors):
-        for shape in (tensor.shape, tensor.shapeSignature):
-            if shape is not None and len(shape) > _MOST_DIMENSIONS:
-                raise ValueError(f"A shape has {len(shape)} dimensions.")
-    total = _unpacked_bytes(model) + sum(map(_names_of_ends, graphs))
     codes = model.operatorCodes or []
     longest = max((len(x.customCode or b"") for x in codes), default=0)
-    total += longest * sum(len(graph.operators) for graph in graphs)
+    count = sum(len(graph.operators) for graph in graphs)
+    check_total(longest * count + sum(map(_names_of_ends, graphs)), size)
+
+
+def check_total(total: int, size: int) -> None:
+    """Raises a ValueError if all uses together are much larger than a file.
+
+    Args:
+        total: Integer, what the file unpacks to, in bytes.
+        size: Integer, its size, in bytes.
+    """
     if total > _SHARING * size:
-        raise ValueError(f"{size} bytes unpack to {total} bytes.")
+        raise ValueError(f"{size} bytes unpack to {total} bytes or more.")
 
 
 def _count(table, vectors, room):
