@@ -1,5 +1,9 @@
 """Text of strangers, made safe to print."""
 
+import re
+
+_UNUSUAL = re.compile("[^ -~]")
+
 
 def printable(text: str, kept: str = "") -> str:
     r"""Returns a text in which what is no visible character is spelled out.
@@ -13,11 +17,11 @@ def printable(text: str, kept: str = "") -> str:
         text: String.
         kept: String, the characters to keep all the same, such as `"\n\t"`.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable() or character in kept
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
+
+    def spelled(match):
+        character = match[0]
+        if character.isprintable() or character in kept:
+            return character
+        return character.encode("unicode_escape").decode()
+
+    return _UNUSUAL.sub(spelled, text)

@@ -61,7 +61,8 @@ def execute(
         FileNotFoundError: If `path` is not a file.
         ValueError: If it is not a complete .tflite file, or if `inputs` does
             not match its inputs.
-        RuntimeError: If the runtime crashes, fails, or takes too long.
+        RuntimeError: If the runtime crashes, fails, takes too long or, as
+            `KERAS_EFF_CHILD_MEMORY_MB` can change, too much memory.
     """
     parse(read(path))
     _check_counts(inputs)
