@@ -180,6 +180,5 @@ def _is_running(process):
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        # It is another user's.
-        return True
+        """It is there, and another user's."""
     return True
