@@ -4,13 +4,20 @@ Real files are cut off, get bits flipped or bytes replaced by noise, and go to
 each function that takes a file. A clean error and, where the damage is in the
 values of a weight, which no reader can know, a result, are right; anything
 else is a row of its own: another exception, or an end of this process, of which
-the table would then be missing.
+the table would then be missing. Other files are damaged on purpose: numbers in
+their tables (shapes, indices, offsets) become such as nobody writes.
+
+The memory is the peak of this process beside what it held before the function
+began, and the largest peak of a child.
 """
 
 import collections
 import os
 import pathlib
+import re
 import tempfile
+import threading
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -26,7 +33,12 @@ flags.DEFINE_integer("seed", 0, "Seed of the damage.")
 FLAGS = flags.FLAGS
 
 _CLEAN = (ValueError, RuntimeError)
-_KINDS = ("cut off", "bits flipped", "noise")
+_KINDS = ("cut off", "bits flipped", "noise", "numbers")
+# What is too small, too large, or next to what a type can hold.
+_NUMBERS = (0, 1, 2, 127, 2**15, 2**24 - 1, 2**31 - 1, -1, -2, -(2**31))
+_NUMBER_BYTES = 4
+_MEGABYTE = 1e6
+_POLL_S = 0.02
 
 
 def files(folder):
@@ -53,6 +65,8 @@ def files(folder):
 def damaged(data, kind, generator):
     if kind == "cut off":
         return data[: generator.integers(len(data))]
+    if kind == "numbers":
+        return _with_numbers(data, generator)
     changed = np.frombuffer(data, np.uint8).copy()
     count = int(2 ** generator.integers(0, 6))
     places = generator.integers(0, len(data), count)
@@ -63,6 +77,61 @@ def damaged(data, kind, generator):
         noise = generator.integers(0, 256, len(changed) - start, np.uint8)
         changed[start : start + 64 * count] = noise[: 64 * count]
     return changed.tobytes()
+
+
+def _with_numbers(data, generator):
+    """Tables hold the numbers below this one, weights the others."""
+    changed = np.frombuffer(data[: len(data) // 4 * 4], np.int32).copy()
+    (places,) = np.nonzero(np.abs(changed.astype(np.int64)) < 2**16)
+    chosen = generator.choice(places, int(2 ** generator.integers(0, 4)))
+    changed[chosen] = generator.choice(_NUMBERS, len(chosen))
+    return changed.tobytes()
+
+
+class PeakMemory:
+    """The largest memory of this process and of its children, meanwhile."""
+
+    def __init__(self):
+        self.own_bytes = 0
+        self.child_bytes = 0
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self):
+        self._before = _resident_bytes()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self):
+        task = f"/proc/self/task/{threading.main_thread().native_id}/children"
+        while not self._is_over.wait(_POLL_S):
+            grown = _resident_bytes() - self._before
+            self.own_bytes = max(self.own_bytes, grown)
+            for child in pathlib.Path(task).read_text().split():
+                peak = _peak_bytes(child)
+                self.child_bytes = max(self.child_bytes, peak)
+
+
+def _resident_bytes():
+    pages = pathlib.Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _peak_bytes(child):
+    """Of a child that runs a file, which is not there yet when it is forked."""
+    process = pathlib.Path("/proc") / child
+    try:
+        if b"child_main.py" not in (process / "cmdline").read_bytes():
+            return 0
+        status = (process / "status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def readers(model, samples):
@@ -99,32 +168,43 @@ def _died(error):
 def main(_):
     print(
         "| function | damage | files | error | of which a crash of the child"
-        " | result (the file is still whole) | anything else |"
+        " | result (the file is still whole) | anything else | slowest, s |"
+        " memory, MB | of a child, MB |"
     )
-    print("|---" * 7 + "|")
+    print("|---" * 10 + "|")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         model, samples, contents = files(folder)
         for function, read in readers(model, samples).items():
             generator = np.random.default_rng(FLAGS.seed)
-            counts = {kind: collections.Counter() for kind in _KINDS}
-            for number in range(FLAGS.mutations):
-                kind = _KINDS[number % len(_KINDS)]
-                data = contents[number % len(contents)]
-                path = folder / "damaged.tflite"
-                path.write_bytes(damaged(data, kind, generator))
-                counts[kind][outcome(read, str(path))] += 1
-            for kind, seen in counts.items():
-                print(_row(function, kind, seen), flush=True)
+            for kind in _KINDS:
+                seen = collections.Counter()
+                slowest_s = 0.0
+                with PeakMemory() as memory:
+                    for number in range(FLAGS.mutations // len(_KINDS)):
+                        data = contents[number % len(contents)]
+                        path = folder / "damaged.tflite"
+                        path.write_bytes(damaged(data, kind, generator))
+                        start = time.perf_counter()
+                        seen[outcome(read, str(path))] += 1
+                        taken_s = time.perf_counter() - start
+                        slowest_s = max(slowest_s, taken_s)
+                row = _row(function, kind, seen, slowest_s, memory)
+                print(row, flush=True)
 
 
-def _row(function, kind, seen):
+def _row(function, kind, seen, slowest_s, memory):
     crashes = seen.pop("killed in its process", 0)
     errors = seen.pop("error", 0) + crashes
     results = seen.pop("result", 0)
     total = errors + results + sum(seen.values())
     rest = ", ".join(f"{n} {name}" for name, n in seen.items()) or "0"
-    cells = (function, kind, total, errors, crashes, results, rest)
+    cells = (
+        *(function, kind, total, errors, crashes, results, rest),
+        f"{slowest_s:.1f}",
+        f"{memory.own_bytes / _MEGABYTE:.0f}",
+        f"{memory.child_bytes / _MEGABYTE:.0f}",
+    )
     return "| " + " | ".join(map(str, cells)) + " |"
 
 

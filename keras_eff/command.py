@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
+from keras_eff.printable import printable
+
 # For `run`: an input that ends when this process does.
 HELD_OPEN = subprocess.PIPE
 _OUTPUT_LINES = 10
@@ -18,12 +20,14 @@ _SHELL_SIGNAL = 128
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """How a command ended.
+    r"""How a command ended.
 
     Args:
         code: Integer, its exit code, negative for a signal; `None` if it was
             stopped because its time was over.
-        output: String, its standard output and standard error, as they came.
+        output: String, its standard output and standard error, as they came;
+            control characters other than tabs and ends of lines are spelled
+            out, as `\x1b`, so that it can be printed.
     """
 
     code: int | None
@@ -69,7 +73,8 @@ def run(
             code = _wait(child, timeout_s)
         target.seek(0)
         text = target.read().decode(errors="replace")
-    return Finished(code, re.sub(r"\r+\n", "\n", text))
+    text = re.sub(r"\r+\n?", "\n", text)
+    return Finished(code, printable(text, kept="\n\t"))
 
 
 def end_of(output: str) -> str:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from keras_eff import child_process
+from keras_eff import draft
 
 PACKAGE = pathlib.Path(child_process.__file__).parent
 
@@ -202,3 +203,113 @@ def test_a_child_that_ends_without_a_result_is_an_error(write_script):
     script = write_script("sys.exit(0)", "import sys")
     with pytest.raises(RuntimeError, match="left no complete result"):
         child_process.run(script, {}, 60)
+
+
+TAKE_MEMORY = "held = []\nwhile True: held.append(bytearray(10**7))"
+
+
+def test_a_child_that_takes_too_much_memory_fails_alone(write_script):
+    expected = "not enough.*500 MB of memory.*KERAS_EFF_CHILD_MEMORY_MB"
+    with pytest.raises(RuntimeError, match=expected):
+        child_process.run(write_script(TAKE_MEMORY), {}, 60, 500_000_000)
+
+
+def test_the_user_can_change_the_limit_of_memory(write_script, monkeypatch):
+    script = write_script("return {'n': len(bytearray(300_000_000))}")
+    monkeypatch.setenv("KERAS_EFF_CHILD_MEMORY_MB", "200")
+    with pytest.raises(RuntimeError, match="limit of 200 MB"):
+        child_process.run(script, {}, 60, 10**9)
+    monkeypatch.setenv("KERAS_EFF_CHILD_MEMORY_MB", "500")
+    assert child_process.run(script, {}, 60, 100) == {"n": 300_000_000}
+    monkeypatch.setenv("KERAS_EFF_CHILD_MEMORY_MB", "much")
+    with pytest.raises(ValueError, match="CHILD_MEMORY_MB='much'"):
+        child_process.run(script, {}, 60)
+
+
+def test_the_limit_of_memory_follows_the_files_and_the_machine(
+    write_script, tmp_path
+):
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.write_bytes(b"")
+    with large.open("wb") as file:
+        file.truncate(2 * 10**9)
+    least, most = child_process.memory_for(small), 10**18
+    assert 10**9 < least < 4 * 10**9
+    # Copies of a large model fit.
+    assert child_process.memory_for(small, large) > least + 6 * 10**9
+    script = write_script(
+        "return {k: resource.getrlimit(getattr(resource, f'RLIMIT_{k}'))[0]\n"
+        "        for k in ('DATA', 'FSIZE', 'CORE')}",
+        "import resource",
+    )
+    limits = child_process.run(script, {}, 60, most)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 < limits["DATA"] == limits["FSIZE"] < machine
+    assert limits["CORE"] == 0
+
+
+@pytest.fixture
+def orphan(write_script, tmp_path, temporary_folder):
+    """Starts a child, kills its caller, and returns the pid of the child."""
+
+    def make(body, timeout_s):
+        script = write_script(body, "import ctypes, os, pathlib, sys, time")
+        pid = tmp_path / "pid"
+        caller = (
+            "from keras_eff import child_process\n"
+            f"child_process.run({str(script)!r}, {{'pid': {str(pid)!r}}}, "
+            f"{timeout_s})\n"
+        )
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "TMPDIR": str(temporary_folder),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-c", caller], env=environment
+        )
+        wait_for(lambda: pid.exists() and pid.read_text())
+        process.kill()
+        process.wait(60)
+        return int(pid.read_text())
+
+    yield make
+    with draft.temporary_folder():
+        """Removes what the caller left."""
+
+
+TELL_AND_WAIT = (
+    "pathlib.Path(payload['pid']).write_text(str(os.getpid()))\n"
+    "while True: time.sleep(1)"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a child.")
+def test_a_child_ends_with_a_caller_that_is_killed(orphan):
+    child = orphan(TELL_AND_WAIT, 600)
+    wait_for(lambda: not is_running(child))
+
+
+def test_a_child_ends_by_itself_when_its_time_is_over(orphan):
+    # Where no system tells it that its caller has ended.
+    forget = "sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, 0)\n"
+    start = time.monotonic()
+    child = orphan(forget + TELL_AND_WAIT, 1)
+    assert is_running(child)
+    wait_for(lambda: not is_running(child))
+    assert time.monotonic() - start < 30
+
+
+def test_names_of_strangers_do_not_control_the_terminal(write_script):
+    script = write_script(
+        "print('\\x1b[2J')\n"
+        "if payload['dies']: os._exit(1)\n"
+        "raise ValueError('input \\x1b[2J\\u202e of\\na file')",
+        "import os",
+    )
+    for dies in (True, False):
+        with pytest.raises((RuntimeError, ValueError)) as e:
+            child_process.run(script, {"dies": dies}, 60)
+        assert r"\x1b[2J" in str(e.value)
+        assert str(e.value).replace("\n", "").isprintable()
+    assert str(e.value) == "input \\x1b[2J\\u202e of\na file"

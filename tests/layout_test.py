@@ -21,20 +21,25 @@ PROSE_FILES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MAY_IMPORT = {
     "ops": set(),
     "schedules": set(),
-    "command": set(),
+    "printable": set(),
+    "draft": set(),
+    "command": {"printable"},
     "child_main": set(),
-    "child_process": {"command"},
+    "child_process": {"command", "draft", "printable"},
     "registration": set(),
     "layers": {"ops", "schedules"},
-    "distillation": set(),
+    "distillation": {"draft"},
     "callbacks": {
         *("layers", "schedules", "ops", "distillation", "transforms"),
         "channels",
     },
     "transforms": {"layers", "schedules", "ops"},
-    "channels": {"layers", "transforms", "export", "latency"},
-    "export": {"layers", "transforms", "ops", "child_process", "command"},
-    "latency": {"export", "child_process", "command"},
+    "channels": {"layers", "transforms", "export", "latency", "draft"},
+    "export": {
+        *("layers", "transforms", "ops", "child_process", "command"),
+        *("draft", "printable"),
+    },
+    "latency": {"export", "child_process", "command", "printable"},
     "text": set(),
 }
 MAY_IMPORT_ALL = {"__init__", "__main__", "command_line", "tuning"}

@@ -4,11 +4,10 @@ import dataclasses
 import functools
 import math
 import numbers
-import pathlib
-import tempfile
 from collections.abc import Callable
 
 from keras_eff.channels.plan import ChannelPlan
+from keras_eff.draft import temporary_folder
 from keras_eff.export.backend import check_backend
 from keras_eff.transforms.progress import progress
 
@@ -117,8 +116,8 @@ def _latency_ms(plan, runner):
     from keras_eff.export.to_tflite import to_tflite
     from keras_eff.latency.measure import measure
 
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
-        path = pathlib.Path(folder) / "smaller.tflite"
+    with temporary_folder() as folder:
+        path = folder / "smaller.tflite"
         # The file is measured, not used.
         to_tflite(plan.remove(), path, tolerance=math.inf)
         return measure(path, 1, _RUNS, runner).median_ms

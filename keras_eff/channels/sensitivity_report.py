@@ -3,8 +3,8 @@ import importlib.util
 import io
 import os
 
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
 
 # More lines than that cannot be told apart.
 _NAMED = 5

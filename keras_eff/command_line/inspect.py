@@ -8,6 +8,7 @@ import keras_eff
 from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import reading
 from keras_eff.command_line.table import format_json
+from keras_eff.printable import printable
 
 
 def _define_flags(flags):
@@ -28,7 +29,10 @@ def _run(flags, paths):
         ]
         print(format_json(rows))
     else:
-        texts = [f"file    {path}\n{each}" for path, each in reports.items()]
+        texts = [
+            f"file    {printable(path)}\n{each}"
+            for path, each in reports.items()
+        ]
         print("\n\n".join(texts))
     return 0
 

@@ -33,6 +33,9 @@ def quiet_tensorflow() -> Iterator[None]:
 @contextlib.contextmanager
 def _stderr_to(file):
     """Leads what is written past Python's `sys.stderr` to a file."""
+    if sys.stderr is None:
+        yield
+        return
     sys.stderr.flush()
     terminal = os.dup(_STDERR)
     python_stderr = sys.stderr

@@ -8,6 +8,7 @@ import keras_eff
 from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import reading
 from keras_eff.command_line.table import format_json
+from keras_eff.printable import printable
 
 
 def _define_flags(flags):
@@ -31,7 +32,8 @@ def _run(flags, paths):
     if flags.json:
         print(format_json([_row(*each) for each in found.items()]))
     else:
-        print("\n\n".join(f"{path}\n{lint}" for path, lint in found.items()))
+        texts = [f"{printable(path)}\n{each}" for path, each in found.items()]
+        print("\n\n".join(texts))
     return 0 if all(map(_maps, found.values())) else 1
 
 

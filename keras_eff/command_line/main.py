@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with log_to_stderr():
             code = _exit_code(arguments)
-        sys.stdout.flush()
+        # None in a process without standard output.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from absl import logging
 
+from keras_eff.printable import printable
+
 _PATIENCE_S = 2.0
 
 
@@ -17,8 +19,12 @@ def tell(text: str) -> None:
     """Writes a message on standard error, after the name of the program.
 
     Its first line stands alone; further lines, such as the end of the output
-    of a tool that failed, are indented. Empty lines are left out.
+    of a tool that failed, are indented. Empty lines are left out. A process
+    without standard error is told nothing.
     """
+    if sys.stderr is None:
+        return
+    text = printable(text, kept="\n\t")
     lines = [line for line in text.splitlines() if line.strip()]
     print("keras-eff:", "\n    ".join(lines), file=sys.stderr, flush=True)
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from keras_eff.printable import printable
+
 _GAP = "  "
 
 
@@ -55,7 +57,11 @@ def _cell(column, row):
     value = row.get(column.key)
     if value is None:
         return "-"
-    return format(value, column.numbers) if column.numbers else str(value)
+    return (
+        format(value, column.numbers)
+        if column.numbers
+        else printable(str(value))
+    )
 
 
 def _aligned(column, texts):

@@ -5,6 +5,8 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_eff.draft import draft
+
 _MANIFEST = "manifest.json"
 
 
@@ -209,9 +211,8 @@ def _store(path, rows, begin, manifest):
 
 def _write(path, manifest):
     """Whole or not at all."""
-    temporary = path / f"{_MANIFEST}.tmp"
-    temporary.write_text(json.dumps(manifest))
-    temporary.replace(path / _MANIFEST)
+    with draft(path / _MANIFEST, json.dumps(manifest).encode()):
+        pass
 
 
 def _rows(x, begin, end):

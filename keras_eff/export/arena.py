@@ -94,7 +94,9 @@ def arena_size(
         "num_inputs": len(model.subgraphs[0].inputs),
         "max_bytes": max_bytes,
     }
-    return Arena(**child_process.run(_SCRIPT, payload, timeout_s))
+    memory_bytes = child_process.memory_for(path) + max_bytes
+    found = child_process.run(_SCRIPT, payload, timeout_s, memory_bytes)
+    return Arena(**found)
 
 
 def _is_integer(value):

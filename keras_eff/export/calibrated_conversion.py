@@ -1,12 +1,12 @@
 import pathlib
-import tempfile
 
 import numpy as np
 import tensorflow as tf
 
 from keras_eff import child_process
+from keras_eff.draft import temporary_folder
 from keras_eff.export.conversion import as_function
-from keras_eff.export.conversion import quiet
+from keras_eff.export.quiet import quiet
 
 _SCRIPT = pathlib.Path(__file__).with_name("calibrated_conversion_script.py")
 _TIMEOUT_S = 3600.0
@@ -37,8 +37,7 @@ def convert_calibrated(
         RuntimeError: If the converter crashes, fails, or takes too long, with
             the end of what it said.
     """
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as name:
-        folder = pathlib.Path(name)
+    with temporary_folder() as folder:
         payload = {
             "model": str(folder / "model"),
             "samples": str(folder / "samples.npz"),

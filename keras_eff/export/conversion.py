@@ -1,14 +1,8 @@
-import contextlib
-import os
-import sys
-import tempfile
-import warnings
-
 import keras
 import tensorflow as tf
-from absl import logging
 
 from keras_eff.export.conversion_errors import missing_operators
+from keras_eff.export.quiet import quiet
 from keras_eff.export.random_draws import with_stored_draws
 from keras_eff.transforms.graph import pack_inputs
 
@@ -99,28 +93,3 @@ def _set_options(converter, data_type, io_dtype):
         io_type = tf.as_dtype(io_dtype)
         converter.inference_input_type = io_type
         converter.inference_output_type = io_type
-
-
-@contextlib.contextmanager
-def quiet():
-    """Keeps what Python and native code print; yields a function to read it."""
-    verbosity = logging.get_verbosity()
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(tempfile.TemporaryFile())
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        logging.set_verbosity(logging.FATAL)
-        stack.callback(logging.set_verbosity, verbosity)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor in (1, 2):
-            saved = os.dup(descriptor)
-            stack.callback(os.close, saved)
-            stack.callback(os.dup2, saved, descriptor)
-            os.dup2(file.fileno(), descriptor)
-
-        def printed():
-            file.seek(0)
-            return file.read().decode(errors="replace")
-
-        yield printed

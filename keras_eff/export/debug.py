@@ -1,9 +1,9 @@
 import numpy as np
 
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
 from keras_eff.export.debug_report import DebugReport
 from keras_eff.export.debug_report import TensorError
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
 from keras_eff.export.error_plot import check_matplotlib
 from keras_eff.export.error_plot import error_plot
 from keras_eff.export.file_tensors import file_tensors

@@ -1,6 +1,8 @@
 import dataclasses
 import re
 
+from keras_eff.printable import printable
+
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _VERSION = re.compile(r"Edge TPU Compiler version (\S+)")
 _INPUT = re.compile(r"Input(?: model)?: (.+)")
@@ -144,6 +146,7 @@ def read_edgetpu_log(text: str | bytes) -> EdgeTpuLog:
     """
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
+    text = printable(text, kept="\r\n\t")
     reader = _Reader()
     for line in text.splitlines():
         reader.read(line.strip())

@@ -15,6 +15,7 @@ _DTYPES = {
     if isinstance(number, int)
 }
 _INTEGERS = {"int32": np.int32, "int64": np.int64}
+_MOST_PARAMETERS = 64
 _BYTES = {"int8": np.int8, "uint8": np.uint8}
 
 
@@ -57,24 +58,26 @@ class Tensor:
     def integers(self) -> list[int] | None:
         """Its values if the file holds integers of 32 or 64 bits, else None.
 
-        A constant without bytes has no values.
+        A constant without bytes has no values, nor has one with more of them
+        than any operation has parameters.
         """
         if not self.is_constant or self.dtype not in _INTEGERS:
             return None
-        return self._values(_INTEGERS[self.dtype])
+        values = self._values(_INTEGERS[self.dtype])
+        is_short = values is not None and len(values) <= _MOST_PARAMETERS
+        return values.tolist() if is_short else None
 
     def is_all_zeros(self) -> bool:
         """Whether the file holds nothing but zeros, of 8 bits."""
         values = self._values(_BYTES.get(self.dtype))
-        return values is not None and set(values) <= {self.zero_point}
+        return values is not None and bool(np.all(values == self.zero_point))
 
     def _values(self, dtype):
         if self.data is None or dtype is None:
             return None
-        content = self.data.tobytes()
-        if len(content) % np.dtype(dtype).itemsize:
+        if len(self.data) % np.dtype(dtype).itemsize:
             return None
-        return np.frombuffer(content, dtype).tolist()
+        return np.asarray(self.data).view(dtype)
 
 
 @dataclasses.dataclass(frozen=True)

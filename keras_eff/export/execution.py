@@ -1,11 +1,11 @@
 import dataclasses
 import os
 import pathlib
-import tempfile
 
 import numpy as np
 
 from keras_eff import child_process
+from keras_eff.draft import temporary_folder
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.flatbuffer import read
 
@@ -61,11 +61,12 @@ def execute(
         FileNotFoundError: If `path` is not a file.
         ValueError: If it is not a complete .tflite file, or if `inputs` does
             not match its inputs.
-        RuntimeError: If the runtime crashes, fails, or takes too long.
+        RuntimeError: If the runtime crashes, fails, takes too long or, as
+            `KERAS_EFF_CHILD_MEMORY_MB` can change, too much memory.
     """
     parse(read(path))
     _check_counts(inputs)
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
+    with temporary_folder() as folder:
         payload = {
             "path": os.path.abspath(path),
             "inputs": os.path.join(folder, "inputs.npz"),
@@ -73,7 +74,8 @@ def execute(
             "builtin": os.path.join(folder, "builtin.npz"),
         }
         np.savez(payload["inputs"], *inputs)
-        result = child_process.run(_SCRIPT, payload, timeout_s)
+        memory_bytes = child_process.memory_for(path, payload["inputs"])
+        result = child_process.run(_SCRIPT, payload, timeout_s, memory_bytes)
         return Execution(
             delegate=_load(payload["delegate"]),
             builtin=_load(payload["builtin"]),

@@ -46,7 +46,10 @@ class TensorInfo:
     @property
     def zero_point(self) -> int | None:
         """The zero point of a tensor that has one scale, else None."""
-        return self.zero_points[0] if len(self.scales) == 1 else None
+        if len(self.scales) != 1:
+            return None
+        # A file leaves out what is 0.
+        return self.zero_points[0] if self.zero_points else 0
 
     def __str__(self):
         quantization = f" * {self.scale:.6g}" if self.scale else ""

@@ -2,13 +2,13 @@
 
 import dataclasses
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff import child_process
+from keras_eff.draft import temporary_folder
 from keras_eff.export.flatbuffer import is_constant
 from keras_eff.export.flatbuffer import operator_name
 from keras_eff.export.flatbuffer import parse
@@ -155,7 +155,7 @@ def _quantization(quantization):
 
 
 def _run(path, samples, indices):
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
+    with temporary_folder() as folder:
         payload = {
             "path": os.path.abspath(path),
             "inputs": os.path.join(folder, "inputs.npz"),
@@ -163,6 +163,8 @@ def _run(path, samples, indices):
             "tensors": indices,
         }
         np.savez(payload["inputs"], *samples)
-        child_process.run(_SCRIPT, payload, _TIMEOUT_S)
+        # It keeps all that it computes.
+        memory_bytes = 2 * child_process.memory_for(path, payload["inputs"])
+        child_process.run(_SCRIPT, payload, _TIMEOUT_S, memory_bytes)
         with np.load(payload["outputs"]) as arrays:
             return {int(name): arrays[name] for name in arrays.files}

@@ -12,6 +12,7 @@ from keras_eff.export.flatbuffer import is_constant
 from keras_eff.export.flatbuffer import operator_name
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.flatbuffer import read
+from keras_eff.export.flatbuffer import readable
 
 _FLOAT_DTYPES = {"float16", "bfloat16", "float32", "float64"}
 
@@ -61,7 +62,7 @@ def _tensors(model, number):
         TensorInfo(
             subgraph=number,
             index=index,
-            name=(tensor.name or b"").decode(errors="replace"),
+            name=readable(tensor.name),
             shape=_shape(tensor),
             dtype=DTYPES.get(tensor.type, f"type_{tensor.type}"),
             is_constant=is_constant(model, tensor),

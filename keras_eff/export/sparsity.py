@@ -4,6 +4,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.export.flatbuffer import parse
+from keras_eff.export.flatbuffer import readable
 
 _DENSE_RANK = 2
 _BESIDE_FLOAT = (
@@ -48,8 +49,9 @@ def check_sparsity(data: bytes, data_type: str) -> None:
         for tensor in graph.tensors:
             fault = tensor.sparsity and _fault(tensor, data_type)
             if fault:
-                name = (tensor.name or b"").decode(errors="replace")
-                named = f"{name} {tensor.shape.tolist()}".strip()
+                named = (
+                    f"{readable(tensor.name)} {tensor.shape.tolist()}".strip()
+                )
                 faults.setdefault(fault, []).append(named)
     if faults:
         fault, names = next(iter(faults.items()))

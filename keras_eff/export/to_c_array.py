@@ -3,8 +3,8 @@ import os
 import pathlib
 import re
 
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.flatbuffer import read
 

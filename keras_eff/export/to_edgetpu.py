@@ -2,13 +2,13 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import tempfile
 
 from absl import logging
 
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
+from keras_eff.draft import temporary_folder
 from keras_eff.export.backend import check_backend
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
 from keras_eff.export.edgetpu_compiler import arguments
 from keras_eff.export.edgetpu_compiler import explain
 from keras_eff.export.edgetpu_compiler import find_compiler
@@ -169,8 +169,8 @@ def _converted(model, path, samples):
     stem = path.stem.removesuffix(_SUFFIX)
     target = check_path(path.with_name(f"{stem}_int8.tflite"))
     quantize = None if layers_of(model, FakeQuant) else "int8"
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
-        written = pathlib.Path(folder) / target.name
+    with temporary_folder() as folder:
+        written = folder / target.name
         conversion = to_tflite(model, written, quantize, samples)
         lint = _checked_lint(written)
         with draft(target, written.read_bytes()):
@@ -202,13 +202,13 @@ def _report_absence(report, num_segments, without_compiler):
 def _compile(compiler, source, targets, timeout_s):
     """Moves what the compiler makes of a file to its targets."""
     source = pathlib.Path(source)
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
+    with temporary_folder() as folder:
         argv = arguments(source.resolve(), folder, len(targets), timeout_s)
         text = run_compiler(compiler, argv, timeout_s)
         log = _read_log(text)
         stem = source.resolve().stem
         names = _compiled_names(stem, len(targets))
-        contents = [_content(pathlib.Path(folder) / n, text) for n in names]
+        contents = [_content(folder / n, text) for n in names]
         with contextlib.ExitStack() as stack:
             for target, content in zip(targets, contents, strict=True):
                 stack.enter_context(draft(target, content))

@@ -1,10 +1,10 @@
 import time
 
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
 from keras_eff.export.backend import check_backend
 from keras_eff.export.changing_state import state_in_outputs
 from keras_eff.export.changing_state import warn_of_state
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
 from keras_eff.export.execution import execute
 from keras_eff.export.file_content import file_content
 from keras_eff.export.float_weights import warn_of_float_weights

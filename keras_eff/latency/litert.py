@@ -94,7 +94,10 @@ class LiteRT:
             "warmup_min_s": self.warmup_min_s,
             "use_xnnpack": self.use_xnnpack,
         }
-        measured = child_process.run(_SCRIPT, payload, self.timeout_s)
+        memory_bytes = child_process.memory_for(path)
+        measured = child_process.run(
+            _SCRIPT, payload, self.timeout_s, memory_bytes
+        )
         kernels = "xnnpack" if self.use_xnnpack else "builtin"
         return Latency.from_times(
             measured["times_ms"],

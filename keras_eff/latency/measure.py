@@ -100,7 +100,8 @@ def _check_path(path):
         )
     if not file.is_file():
         raise ValueError(
-            "Argument `path` must name a .tflite file, not a directory. "
+            "Argument `path` must name a .tflite file, not a device, a "
+            "pipe or a directory. "
             f"Received: path={path}"
         )
     _check_identifier(file)

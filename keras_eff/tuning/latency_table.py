@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
 from keras_eff.tuning.arguments import check_number
 from keras_eff.tuning.arguments import describe
 

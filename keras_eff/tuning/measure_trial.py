@@ -2,13 +2,12 @@ import importlib.metadata
 import importlib.util
 import math
 import os
-import pathlib
 import re
-import tempfile
 
 import keras
 import tensorflow as tf
 
+from keras_eff.draft import temporary_folder
 from keras_eff.export.backend import check_backend
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.to_tflite import to_tflite
@@ -141,8 +140,8 @@ def measure_trial(
 
 def _measure(model, given, shapes, quantize, options):
     prepared, samples = _prepare(model, given, shapes)
-    with tempfile.TemporaryDirectory(prefix="keras_eff_") as folder:
-        path = pathlib.Path(folder) / "trial.tflite"
+    with temporary_folder() as folder:
+        path = folder / "trial.tflite"
         # The file of untrained weights is measured, not used.
         report = to_tflite(
             prepared,

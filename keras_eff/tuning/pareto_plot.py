@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
-from keras_eff.export.draft import check_path
-from keras_eff.export.draft import draft
+from keras_eff.draft import check_path
+from keras_eff.draft import draft
 from keras_eff.tuning.pareto_front import ParetoFront
 from keras_eff.tuning.pareto_front import pareto_front
 

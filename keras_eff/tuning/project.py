@@ -4,7 +4,7 @@ import collections
 import json
 import pathlib
 
-from keras_eff.export.draft import draft
+from keras_eff.draft import draft
 from keras_eff.tuning.read_trials import read_trials
 
 # What keras-tuner calls a tuner that was given no name.

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import keras_eff
+from keras_eff.command_line import main
 
 COMMANDS = (
     *("convert", "inspect", "measure", "compare"),
@@ -130,3 +131,21 @@ def raiser(error):
         raise error
 
     return fail
+
+
+@pytest.mark.parametrize("file", ["float.tflite", "absent.tflite"])
+def test_a_process_needs_no_standard_streams(here, monkeypatch, file):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["inspect", file]) == (0 if file == "float.tflite" else 2)
+
+
+@pytest.mark.parametrize("command", ["inspect", "lint", "measure"])
+def test_names_of_files_do_not_control_the_terminal(
+    run, here, tmp_path, command
+):
+    path = tmp_path / "a\x1b[2J\nb.tflite"
+    path.write_bytes((here / "float.tflite").read_bytes())
+    code, out, err = run(command, str(path))
+    assert code in (0, 1) and r"a\x1b[2J\nb.tflite" in out
+    assert (out + err).replace("\n", "").isprintable()

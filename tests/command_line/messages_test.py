@@ -1,3 +1,4 @@
+import sys
 import threading
 
 import pytest
@@ -67,3 +68,15 @@ def test_work_that_is_soon_done_is_not_announced(capsys):
     with announce("measuring", patience_s=LONG_S):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_names_of_strangers_do_not_control_the_terminal(capsys):
+    tell("error: \x1b[2J of\na file")
+    told = capsys.readouterr().err
+    assert told == "keras-eff: error: \\x1b[2J of\n    a file\n"
+
+
+def test_a_process_without_standard_error_is_told_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    tell("error: none")
+    assert capsys.readouterr().out == ""

@@ -1,4 +1,5 @@
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -70,10 +71,15 @@ def test_a_collection_goes_on_where_it_stopped(tmp_path):
     np.testing.assert_array_equal(stored.outputs, 2 * X)
 
 
-def test_it_may_stop_while_it_writes_what_it_has_done(tmp_path):
-    StoredOutputs.collect(Recorded(), X, tmp_path)
-    (tmp_path / "manifest.json.tmp").write_text("{")
-    assert StoredOutputs(tmp_path).outputs.shape == (20, 4)
+def test_it_may_stop_while_it_writes_what_it_has_done(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, "replace", stop)
+        StoredOutputs.collect(Recorded(), X, tmp_path)
+    assert [x.name for x in tmp_path.iterdir()] == ["output_0.npy"]
+    assert StoredOutputs.collect(Recorded(), X, tmp_path).outputs.shape
 
 
 def test_a_finished_collection_costs_nothing(tmp_path):

@@ -64,3 +64,8 @@ def test_inputs_that_are_left_out_have_no_shape():
     assert operator.output_shape == ()
     assert operator.tensors == []
     assert operator.option("axis", 7) == 7
+
+
+def test_a_large_constant_is_no_list_of_parameters():
+    assert len(with_data(np.ones(64, np.int32)).integers()) == 64
+    assert with_data(np.ones(65, np.int32)).integers() is None

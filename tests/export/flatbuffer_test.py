@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from keras_eff.export.flatbuffer import is_constant
 from keras_eff.export.flatbuffer import operator_name
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.flatbuffer import read
+from keras_eff.export.flatbuffer import readable
 from keras_eff.export.packing import pack
 
 
@@ -84,3 +87,35 @@ def test_values_are_views_of_the_file(converted):
     stored = [buffer.data for buffer in buffers if buffer.data is not None]
     assert all(isinstance(values, np.ndarray) for values in stored)
     assert all(data.find(values.tobytes()) > 0 for values in stored)
+
+
+@pytest.mark.parametrize("start", [b"\x89PNG", b"\x1c\0\0\0TFL3"])
+def test_read_neither_reads_nor_keeps_what_is_too_large(start, tmp_path):
+    # More than any machine holds, and almost nothing on the disk.
+    path = tmp_path / "huge.tflite"
+    with path.open("wb") as file:
+        file.write(start)
+        file.truncate(2**43)
+    with pytest.raises(ValueError, match="A .tflite file must.*huge.tflite"):
+        read(path)
+
+
+def test_read_does_not_wait_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError, match="Received: path="):
+        read(tmp_path / "pipe")
+
+
+def test_names_are_any_bytes_and_are_safe_to_print(converted):
+    model = parse(converted("dense").data)
+    operator = model.subgraphs[0].operators[0]
+    model.operatorCodes[0].customCode = b"a\n\x1b[2J\xff\xe2\x80\xae"
+    assert operator_name(model, operator) == "a\\n\\x1b[2J\ufffd\\u202e"
+    assert readable(None) == ""
+
+
+def test_parse_refuses_a_file_without_one_of_its_inputs(converted):
+    model = parse(converted("dense").data)
+    model.subgraphs[0].inputs = np.array([-1], np.int32)
+    with pytest.raises(ValueError, match="complete.*Received: "):
+        parse(pack(model))

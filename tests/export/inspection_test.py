@@ -7,6 +7,7 @@ import pytest
 from keras_eff.export.ends import sign
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.inspection import inspect
+from keras_eff.export.lint_edgetpu import lint_edgetpu
 from keras_eff.export.packing import pack
 from keras_eff.export.strip import strip
 
@@ -154,3 +155,32 @@ def test_a_number_that_stands_for_a_name_is_explained(converted, tmp_path):
     assert {"x", "y"} < set(names)
     others = [name for name in names if name not in "xy"]
     assert all(re.search(r" of FULLY_CONNECTED \(#\d\)", n) for n in others)
+
+
+def test_names_of_strangers_reach_the_terminal_spelled_out(converted, tmp_path):
+    model = parse(converted("conv_int8").data)
+    main = model.subgraphs[0]
+    for index in (*main.inputs, *main.outputs):
+        main.tensors[index].name = b"\x1b]0;owned\x07\nsize 1 byte"
+    for code in model.operatorCodes:
+        code.builtinCode = code.deprecatedBuiltinCode = 32
+        code.customCode = b"\xff\x1b[31m\n0 CONV_2D maps"
+    path = tmp_path / "m.tflite"
+    path.write_bytes(pack(model))
+    for report in (inspect(path), lint_edgetpu(path)):
+        text = str(report)
+        assert "\\x1b" in text and text.replace("\n", "").isprintable()
+        lines = text.splitlines()
+        assert not any(line.startswith(("size 1", "0 CONV")) for line in lines)
+
+
+def test_a_scale_without_a_zero_point_can_be_printed(converted, tmp_path):
+    model = parse(converted("conv_int8").data)
+    for tensor in model.subgraphs[0].tensors:
+        if tensor.quantization is not None:
+            tensor.quantization.zeroPoint = None
+    path = tmp_path / "m.tflite"
+    path.write_bytes(pack(model))
+    report = inspect(path)
+    assert report.inputs[0].scale and report.inputs[0].zero_point == 0
+    assert "inputs" in str(report)

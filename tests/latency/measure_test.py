@@ -100,7 +100,7 @@ def test_a_missing_file_is_an_error():
 
 
 def test_a_directory_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="not a directory. Received: path="):
+    with pytest.raises(ValueError, match="or a directory. Received: path="):
         measure(tmp_path, runner=return_found)
 
 
