@@ -32,7 +32,17 @@ def mended(loss):
     kept = copy.copy(loss)
     if is_of_logits(loss):
         kept.loss = keras.tree.map_structure(_divergence, kept.loss)
-    kept.loss = keras.tree.map_structure(_unreduced, kept.loss)
+    kept.loss = keras.tree.map_structure(_without_replicas, kept.loss)
+    return kept
+
+
+def unreduced(function):
+    """A loss of Keras that gives that of each sample; a function does."""
+    if not isinstance(function, keras.losses.Loss):
+        return function
+    # `copy.copy` goes by the configuration, which lacks arguments, as Huber's.
+    kept = object.__new__(type(function))
+    vars(kept).update(vars(function), reduction="none")
     return kept
 
 
@@ -127,13 +137,10 @@ def _divergence(function):
     return keras.losses.KLDivergence() if is_default else function
 
 
-def _unreduced(function):
+def _without_replicas(function):
     means = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-    if getattr(function, "reduction", None) not in means:
-        return function
-    kept = copy.copy(function)
-    kept.reduction = "none"
-    return kept
+    is_mean = getattr(function, "reduction", None) in means
+    return unreduced(function) if is_mean else function
 
 
 def _check_shapes(loss, teacher_outputs, student_outputs):

@@ -118,7 +118,9 @@ class DistillationTeacher(keras.callbacks.Callback):
     def __deepcopy__(self, memo):
         # keras-tuner copies callbacks for each training: the teacher is shared.
         twin = copy.copy(self)
-        twin.distillation_losses = copy.deepcopy(self.distillation_losses, memo)
+        twin.distillation_losses = list(
+            map(copy.copy, self.distillation_losses)
+        )
         return twin
 
     def set_model(self, model):

@@ -1,4 +1,3 @@
-import copy
 import dataclasses
 
 import keras
@@ -7,6 +6,7 @@ from keras import ops
 from keras_eff.callbacks.compiled_losses import CompiledLoss
 from keras_eff.callbacks.compiled_losses import losses_of_outputs
 from keras_eff.callbacks.distillation_loss import mended
+from keras_eff.callbacks.distillation_loss import unreduced
 from keras_eff.callbacks.labels_distillation import LabelsDistillation
 from keras_eff.callbacks.logits import check_activation
 from keras_eff.callbacks.logits import check_label_activation
@@ -112,7 +112,7 @@ def _term(index, compiled, output, activation, from_logits):
     elif kind == "labels":
         loss = LabelsDistillation(_TEMPERATURE)
     else:
-        distance = _unreduced(compiled.distance(output))
+        distance = unreduced(compiled.distance(output))
         loss = keras.distillation.FeatureDistillation(distance)
     if from_logits is None and activation not in ("softmax", "sigmoid"):
         from_logits = compiled.from_logits(output)
@@ -156,11 +156,3 @@ def _check_axis(compiled, output):
             "your own. Received: a student compiled with "
             f"{_name_of(compiled)}(axis={axis})"
         )
-
-
-def _unreduced(function):
-    if not isinstance(function, keras.losses.Loss):
-        return function
-    kept = copy.copy(function)
-    kept.reduction = "none"
-    return kept
