@@ -15,6 +15,7 @@ from keras_eff.callbacks.lesson import Lesson
 from keras_eff.callbacks.patching import in_scope_of
 from keras_eff.callbacks.patching import patched
 from keras_eff.callbacks.patching import with_metric
+from keras_eff.callbacks.steps import iterations
 from keras_eff.callbacks.teacher import Teacher
 from keras_eff.callbacks.teacher import check_layers
 from keras_eff.callbacks.teacher import check_teacher
@@ -144,6 +145,7 @@ class DistillationTeacher(keras.callbacks.Callback):
                 student, teacher, losses, self._state, for_student
             )
         self._set_weights_of(0)
+        self._first_step = iterations(student)
         self._turn = contextlib.ExitStack()
         self._exit = contextlib.ExitStack()
         if keras.backend.backend() == "jax":
@@ -169,18 +171,22 @@ class DistillationTeacher(keras.callbacks.Callback):
         self._check_taught(not self._is_awaited)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check_taught(self._lesson.was_entered)
+        self._check_taught(self._lesson.was_entered or not self._has_stepped())
 
     def on_train_end(self, logs=None):
-        lesson = self._lesson
+        was_taught = self._lesson.was_entered or not self._has_stepped()
         self._turn.close()
         self._exit.close()
         self._state = self._lesson = self._train_function = None
         for loss in self.distillation_losses:
             if hasattr(loss, "drop"):
                 loss.drop()
-        if not lesson.was_entered:
+        if not was_taught:
             raise _not_taught(self._student)
+
+    def _has_stepped(self):
+        """Whether weights were trained, by whatever means, since it began."""
+        return iterations(self.model) != self._first_step
 
     def _begin_if_due(self):
         """A loop of one's own may not say that training begins."""
