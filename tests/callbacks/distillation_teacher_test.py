@@ -388,6 +388,11 @@ def test_replicas_learn_what_one_does():
     alone, replicated = figures["alone"], figures["replicated"]
     assert replicated["logs"] == pytest.approx(alone["logs"], rel=1e-4)
     same_weights(alone["weights"], replicated["weights"], atol=1e-5)
+    # A replica that the last batch leaves without samples has no mean.
+    for name in ("unevenly", "unevenly_by_relations"):
+        found = figures[f"replicated_{name}"]
+        assert np.isfinite(list(found["logs"].values())).all()
+        assert all(np.isfinite(weight).all() for weight in found["weights"])
 
 
 def test_unknown_layers_are_refused(teacher):
