@@ -1,5 +1,6 @@
 import contextlib
 import copy
+import functools
 
 import keras
 
@@ -151,7 +152,11 @@ class DistillationTeacher(keras.callbacks.Callback):
         if keras.backend.backend() == "jax":
             # Its trainer lists the state of a step before the first one.
             self._exit.enter_context(with_metric(student, self._state))
-        with self._taught(), patched(student, train_function=None):
+        # A step of its own: JAX would take up the one compiled for the last
+        # lesson of this student.
+        step = functools.partial(student.train_step)
+        plain = patched(student, train_function=None, train_step=step)
+        with self._taught(), plain:
             student.make_train_function()
             self._train_function = student.train_function
 

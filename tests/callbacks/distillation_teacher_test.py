@@ -311,6 +311,15 @@ def test_a_training_may_be_taken_up_by_the_same_teacher(teacher):
     same_weights(*(s.get_weights() for s in students), atol=1e-6)
 
 
+def test_each_training_has_the_teacher_that_it_is_given(teacher):
+    student = compiled(net(), 0.0, run_eagerly=False)
+    found = [
+        fit(student, DistillationTeacher(source))["distillation_loss"][0]
+        for source in (teacher, lambda x: 50.0 * teacher(x), teacher)
+    ]
+    assert found[0] == pytest.approx(found[2]) and found[1] > 2 * found[0]
+
+
 @pytest.fixture(scope="module")
 def trained(teacher):
     """Weights after training from the same ones, stepped in some way."""
