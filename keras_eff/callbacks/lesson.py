@@ -7,7 +7,7 @@ from keras_eff.callbacks import distillation_loss
 from keras_eff.callbacks.distillation_loss import combined_weights
 from keras_eff.callbacks.distillation_loss import weights_of_outputs
 from keras_eff.callbacks.followed_loss import FollowedLoss
-from keras_eff.callbacks.followed_loss import terms_of
+from keras_eff.callbacks.followed_terms import terms_of
 from keras_eff.callbacks.logits import check_activation
 from keras_eff.callbacks.logits import final_activations
 from keras_eff.callbacks.patching import ScaledForReplicas
