@@ -59,6 +59,55 @@ def test_a_saved_model_loads_in_either_order_of_imports(imports, saved_model):
     assert {"FakeQuant", "TransformedWeights"} <= set(names)
 
 
+# What may come between the import of keras_eff and that of Keras.
+BETWEEN = """
+look = lambda: importlib.util.find_spec("keras")
+load = lambda: importlib.import_module("keras")
+finders = lambda: {type(finder).__module__ for finder in sys.meta_path}
+
+def in_two_threads(function):
+    threads = [threading.Thread(target=function) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+look()
+in_two_threads(look)
+sys.modules["keras.layers"] = None
+try:
+    load()
+except ImportError:
+    del sys.modules["keras.layers"]
+assert "keras" not in sys.modules
+assert "keras_eff.registration" in finders()
+in_two_threads(load)
+importlib.reload(sys.modules["keras"])
+"""
+
+
+def test_keras_is_waited_for_until_it_was_imported(saved_model):
+    names = run(
+        "import importlib.util, sys, threading",
+        "import keras_eff",
+        BETWEEN,
+        "assert 'keras_eff.registration' not in finders()",
+        "import keras",
+        f"model = keras.saving.load_model({str(saved_model)!r})",
+        "print(*{type(layer).__name__ for layer in model.layers})",
+    )
+    assert {"FakeQuant", "TransformedWeights"} <= set(names)
+
+
+def test_a_program_may_forbid_keras():
+    run(
+        "import sys",
+        "sys.modules['keras'] = None",
+        "import keras_eff.export",
+        "keras_eff.export.inspect",
+    )
+
+
 def test_names_of_the_package_are_listed_and_others_refused():
     assert "quantize" in dir(keras_eff)
     with pytest.raises(AttributeError, match="nothing"):

@@ -32,7 +32,17 @@ def mended(loss):
     kept = copy.copy(loss)
     if is_of_logits(loss):
         kept.loss = keras.tree.map_structure(_divergence, kept.loss)
-    kept.loss = keras.tree.map_structure(_unreduced, kept.loss)
+    kept.loss = keras.tree.map_structure(_without_replicas, kept.loss)
+    return kept
+
+
+def unreduced(function):
+    """A loss of Keras that gives that of each sample; a function does."""
+    if not isinstance(function, keras.losses.Loss):
+        return function
+    # `copy.copy` goes by the configuration, which lacks arguments, as Huber's.
+    kept = object.__new__(type(function))
+    vars(kept).update(vars(function), reduction="none")
     return kept
 
 
@@ -74,6 +84,26 @@ def combined_weights(sample_weight, mask):
     return kept if weight is None else kept * of_rank(weight, len(kept.shape))
 
 
+def weights_of_outputs(sample_weight, outputs, names=None) -> list:
+    """The weights of samples for each output, or None.
+
+    Args:
+        sample_weight: Tensor for all outputs, a structure with one for each,
+            or None.
+        outputs: Structure of tensors.
+        names: Optional list of strings, the `output_names` of the model.
+    """
+    count = len(keras.tree.flatten(outputs))
+    given = sample_weight
+    is_by_name = isinstance(given, dict) and not isinstance(outputs, dict)
+    if is_by_name and names and set(given) == set(names):
+        given = [given[name] for name in names]
+    flat = keras.tree.flatten(given)
+    if keras.tree.is_nested(given) and len(flat) == count:
+        return flat
+    return [combined_weights(given, None)] * count
+
+
 def of_rank(weight, rank):
     """A tensor with axes of length 1 added, or taken away, at its end."""
     while len(weight.shape) > rank:
@@ -107,23 +137,22 @@ def _divergence(function):
     return keras.losses.KLDivergence() if is_default else function
 
 
-def _unreduced(function):
+def _without_replicas(function):
     means = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-    if getattr(function, "reduction", None) not in means:
-        return function
-    kept = copy.copy(function)
-    kept.reduction = "none"
-    return kept
+    is_mean = getattr(function, "reduction", None) in means
+    return unreduced(function) if is_mean else function
 
 
 def _check_shapes(loss, teacher_outputs, student_outputs):
-    keras.tree.assert_same_structure(teacher_outputs, student_outputs)
+    _check_structure(loss, student_outputs)
     is_feature = hasattr(loss, "is_mean_of_samples")
-    for teacher, student in zip(
-        keras.tree.flatten(teacher_outputs),
-        keras.tree.flatten(student_outputs),
-        strict=True,
-    ):
+    pair = [keras.tree.flatten(x) for x in (teacher_outputs, student_outputs)]
+    if len(pair[0]) != len(pair[1]):
+        raise ValueError(
+            f"`{type(loss).__name__}` needs as many outputs of the teacher as "
+            f"of the student. Received: {len(pair[0])} and {len(pair[1])}"
+        )
+    for teacher, student in zip(*pair, strict=True):
         # The losses of layers check what they need to be equal.
         if not is_feature and teacher.shape[1:] != student.shape[1:]:
             raise ValueError(
@@ -131,3 +160,26 @@ def _check_shapes(loss, teacher_outputs, student_outputs):
                 f"teacher and student. Received: {tuple(teacher.shape)} of "
                 f"the teacher, {tuple(student.shape)} of the student"
             )
+
+
+def _check_structure(loss, outputs):
+    """Raises a ValueError unless a loss of Keras has one for each output."""
+    if not isinstance(loss, (_LOGITS, _FEATURES)):
+        return
+    try:
+        keras.tree.assert_same_structure(loss.loss, outputs)
+    except (TypeError, ValueError) as error:
+        name = type(loss).__name__
+        example = keras.tree.map_structure(lambda _: "kl_divergence", outputs)
+        raise ValueError(
+            f"`{name}` needs a loss, or None, for each output of the student: "
+            f"give {name}(loss={example!r}), for example. "
+            f"Received: {_names_of_losses(loss.loss)}"
+        ) from error
+
+
+def _names_of_losses(losses):
+    return keras.tree.map_structure(
+        lambda loss: getattr(loss, "name", getattr(loss, "__name__", loss)),
+        losses,
+    )

@@ -1,8 +1,14 @@
 import contextlib
-import numbers
+import copy
+import functools
 
 import keras
 
+from keras_eff.callbacks.distillation_arguments import checked_losses
+from keras_eff.callbacks.distillation_arguments import checked_weights
+from keras_eff.callbacks.distillation_arguments import pair_of
+from keras_eff.callbacks.distillation_arguments import student_weight_at
+from keras_eff.callbacks.distillation_arguments import weight_at
 from keras_eff.callbacks.distillation_loss import mended
 from keras_eff.callbacks.distillation_loss import names_of
 from keras_eff.callbacks.distillation_state import DistillationState
@@ -10,6 +16,7 @@ from keras_eff.callbacks.lesson import Lesson
 from keras_eff.callbacks.patching import in_scope_of
 from keras_eff.callbacks.patching import patched
 from keras_eff.callbacks.patching import with_metric
+from keras_eff.callbacks.steps import iterations
 from keras_eff.callbacks.teacher import Teacher
 from keras_eff.callbacks.teacher import check_layers
 from keras_eff.callbacks.teacher import check_teacher
@@ -26,6 +33,18 @@ class DistillationTeacher(keras.callbacks.Callback):
     The teacher runs as at inference; it is not changed, and nothing of it is in
     the student. Logs `student_loss` and `distillation_loss`.
 
+    By default, each output is taught by the loss that the student is compiled
+    with, and weighs as much among the outputs: classes, as of
+    `CategoricalCrossentropy`, or of a softmax, by
+    `LogitsDistillation(temperature=3.0)`; labels that are each on or off, as of
+    `BinaryCrossentropy`, one by one by the same divergence of two
+    probabilities; values, as of `MeanSquaredError`, by that loss itself. An
+    output without a loss is not taught.
+
+    The teacher's loss comes in where a train step calls `self.compute_loss`,
+    with `x`: `fit` or, between `on_train_batch_begin` and `on_train_batch_end`,
+    `train_on_batch`. A `train_step` with a loss of its own cannot be taught.
+
     `y` of `fit` may be a dict: "labels" as ever; "teacher", what the teacher
     gets in place of the student's inputs, such as the image that was not
     augmented, or its outputs (`StoredOutputs.targets`); "labelled", booleans,
@@ -37,23 +56,28 @@ class DistillationTeacher(keras.callbacks.Callback):
 
     Args:
         teacher: Built `keras.Model`; a list of them, whose probabilities are
-            averaged geometrically; a function from inputs to outputs; or
-            `keras_eff.distillation.StoredOutputs`.
+            averaged geometrically, and values plainly; a function from inputs
+            to outputs, on the backend's tensors, which are symbolic in a
+            compiled train step; or `keras_eff.distillation.StoredOutputs`, the
+            way for what computes with NumPy, ONNX or another library.
         distillation_losses: `keras.distillation.DistillationLoss`, or a list
-            of them; by default `LogitsDistillation(temperature=3.0)`. Of the
-            losses of logits, probabilities are made into logits.
+            of them; by default as above. Of the losses of logits,
+            probabilities are made into logits.
         distillation_loss_weights: List of floats, 0 or more, one for each
             loss, or functions of the epoch, such as
             `keras_eff.distillation.Stage`; by default 1.
         student_loss_weight: Float in [0, 1], or a function of the epoch.
         from_logits: Whether teacher and student return logits: a boolean for
             both or a pair (teacher, student). None to find out: by the final
-            activation, or, where that cannot be seen, by whether the outputs
-            are shares of 1.
+            activation, the student's loss, or, where neither tells, by whether
+            the outputs are shares of 1.
 
     Raises:
         ValueError, TypeError: If an argument is out of range or is no teacher;
-            when training begins, if outputs or layers do not fit together.
+            when training begins, if outputs or layers do not fit together, or
+            nothing tells what the outputs are.
+        RuntimeError: In training, if a train step does not ask for the
+            teacher's loss, or a function cannot run in a compiled one.
 
     Example:
 
@@ -82,20 +106,29 @@ class DistillationTeacher(keras.callbacks.Callback):
         from_logits=None,
     ):
         super().__init__()
-        self.distillation_losses = _checked_losses(distillation_losses)
+        self.distillation_losses = checked_losses(distillation_losses)
         check_teacher(teacher, names_of(self.distillation_losses, "teacher"))
         self.teacher = teacher
-        self.distillation_loss_weights = _checked_weights(
+        self.distillation_loss_weights = checked_weights(
             distillation_loss_weights, len(self.distillation_losses)
         )
         self.student_loss_weight = student_loss_weight
-        _student_weight_at(student_loss_weight, 0)
+        student_weight_at(student_loss_weight, 0)
         self.from_logits = from_logits
         self._state = None
+
+    def __deepcopy__(self, memo):
+        # keras-tuner copies callbacks for each training: the teacher is shared.
+        twin = copy.copy(self)
+        twin.distillation_losses = list(
+            map(copy.copy, self.distillation_losses)
+        )
+        return twin
 
     def set_model(self, model):
         super().set_model(model)
         self._student = model
+        self._state = None
 
     def on_train_begin(self, logs=None):
         student = self.model
@@ -103,7 +136,7 @@ class DistillationTeacher(keras.callbacks.Callback):
         names = names_of(losses, "student")
         if names:
             check_layers("student", student, names)
-        for_teacher, for_student = _pair(self.from_logits)
+        for_teacher, for_student = pair_of(self.from_logits)
         teacher = Teacher(
             self.teacher, names_of(losses, "teacher"), for_teacher
         )
@@ -112,39 +145,76 @@ class DistillationTeacher(keras.callbacks.Callback):
             self._lesson = Lesson(
                 student, teacher, losses, self._state, for_student
             )
+        self._set_weights_of(0)
+        self._first_step = iterations(student)
+        self._turn = contextlib.ExitStack()
         self._exit = contextlib.ExitStack()
         if keras.backend.backend() == "jax":
             # Its trainer lists the state of a step before the first one.
             self._exit.enter_context(with_metric(student, self._state))
-        with self._taught(), patched(student, train_function=None):
+        # A step of its own: JAX would take up the one compiled for the last
+        # lesson of this student.
+        step = functools.partial(student.train_step)
+        plain = patched(student, train_function=None, train_step=step)
+        with self._taught(), plain:
             student.make_train_function()
             self._train_function = student.train_function
 
     def on_epoch_begin(self, epoch, logs=None):
+        self._begin_if_due()
         _ = self.model  # On JAX, brings the state to where it is assigned.
         self._state.reset_state()
-        self._state.set_weights_of_epoch(
-            _student_weight_at(self.student_loss_weight, epoch),
-            [_weight_at(w, epoch) for w in self.distillation_loss_weights],
-        )
+        self._set_weights_of(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._turn = contextlib.ExitStack()
-        self._turn.enter_context(
-            patched(
-                self._student,
-                train_function=self._train_on_batch,
-                # The next `fit`, if another callback ends this one here.
-                make_train_function=self._make_plain,
-            )
-        )
+        self._begin_if_due()
+        self._is_awaited = True
+        self._await_batch()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._turn.close()
+        self._check_taught(not self._is_awaited)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check_taught(self._lesson.was_entered or not self._has_stepped())
 
     def on_train_end(self, logs=None):
+        was_taught = self._lesson.was_entered or not self._has_stepped()
+        self._turn.close()
         self._exit.close()
         self._state = self._lesson = self._train_function = None
         for loss in self.distillation_losses:
             if hasattr(loss, "drop"):
                 loss.drop()
+        if not was_taught:
+            raise _not_taught(self._student)
+
+    def _has_stepped(self):
+        """Whether weights were trained, by whatever means, since it began."""
+        return iterations(self.model) != self._first_step
+
+    def _begin_if_due(self):
+        """A loop of one's own may not say that training begins."""
+        if self._state is None:
+            self.on_train_begin()
+
+    def _set_weights_of(self, epoch):
+        self._state.set_weights_of_epoch(
+            student_weight_at(self.student_loss_weight, epoch),
+            [weight_at(w, epoch) for w in self.distillation_loss_weights],
+        )
+
+    def _await_batch(self):
+        self._turn.close()
+        self._turn.enter_context(
+            patched(
+                self._student,
+                train_function=self._train_on_batch,
+                train_on_batch=self._train_in_loop,
+                # The next `fit`, if another callback ends this one here.
+                make_train_function=self._make_plain,
+            )
+        )
 
     def _make_plain(self, *args, **kwargs):
         self._turn.close()
@@ -152,10 +222,28 @@ class DistillationTeacher(keras.callbacks.Callback):
         self._student.make_train_function(*args, **kwargs)
 
     def _train_on_batch(self, *args):
+        with self._teaching():
+            return self._train_function(*args)
+
+    def _train_in_loop(self, *args, **kwargs):
+        """`train_on_batch` of the student, as often as a loop calls it."""
+        with (
+            self._teaching(),
+            patched(self._student, train_function=self._train_function),
+        ):
+            logs = self._student.train_on_batch(*args, **kwargs)
+        self._await_batch()
+        return logs
+
+    @contextlib.contextmanager
+    def _teaching(self):
+        """A batch that is taught; the student is plain after an error."""
         self._turn.close()
+        self._is_awaited = False
         try:
             with self._taught():
-                return self._train_function(*args)
+                yield
+            self._check_taught(self._lesson.was_entered)
         except BaseException:
             self._exit.close()
             raise
@@ -168,63 +256,21 @@ class DistillationTeacher(keras.callbacks.Callback):
         with reporting, teaching, patched(self._state, is_reported=True):
             yield
 
-
-def _checked_losses(losses):
-    if losses is None:
-        losses = keras.distillation.LogitsDistillation(temperature=3.0)
-    losses = losses if isinstance(losses, (list, tuple)) else [losses]
-    for loss in losses:
-        if not isinstance(loss, keras.distillation.DistillationLoss):
-            raise TypeError(
-                "Argument `distillation_losses` must hold "
-                "`keras.distillation.DistillationLoss`. "
-                f"Received: {type(loss).__module__}.{type(loss).__name__}"
-            )
-    if not losses:
-        raise ValueError(
-            "Argument `distillation_losses` must hold a loss or more. "
-            "Received: distillation_losses=[]"
-        )
-    return list(losses)
+    def _check_taught(self, was_taught):
+        if not was_taught:
+            self._exit.close()
+            raise _not_taught(self._student)
 
 
-def _checked_weights(weights, num_losses):
-    if weights is None:
-        return [1.0] * num_losses
-    is_list = isinstance(weights, (list, tuple))
-    if not is_list or len(weights) != num_losses:
-        raise ValueError(
-            "Argument `distillation_loss_weights` must be a list with a weight "
-            f"for each of the {num_losses} losses. "
-            f"Received: distillation_loss_weights={weights!r}"
-        )
-    for weight in weights:
-        _weight_at(weight, 0)
-    return list(weights)
-
-
-def _weight_at(weight, epoch):
-    found = weight(epoch) if callable(weight) else weight
-    if not isinstance(found, numbers.Real) or not found >= 0:
-        raise ValueError(
-            "The weight of a distillation loss must be a float, 0 or more. "
-            f"Received: {found!r} in epoch {epoch}"
-        )
-    return float(found)
-
-
-def _student_weight_at(weight, epoch):
-    found = weight(epoch) if callable(weight) else weight
-    if not isinstance(found, numbers.Real) or not 0 <= found <= 1:
-        raise ValueError(
-            "Argument `student_loss_weight` must be a float in [0, 1], in "
-            f"each epoch. Received: {found!r} in epoch {epoch}"
-        )
-    return float(found)
-
-
-def _pair(from_logits):
-    if isinstance(from_logits, (list, tuple)):
-        teacher, student = from_logits
-        return teacher, student
-    return from_logits, from_logits
+def _not_taught(student):
+    kind = type(student)
+    return RuntimeError(
+        "The teacher has taught nothing: its loss comes in where a train step "
+        "calls `self.compute_loss(x=x, y=y, y_pred=y_pred, "
+        "sample_weight=sample_weight)`. A `train_step` of your own must call "
+        "it, in place of a loss of its own; a loop must call `train_on_batch` "
+        "of the student between `on_train_batch_begin` and "
+        "`on_train_batch_end` of the callbacks. "
+        f"Received: {kind.__module__}.{kind.__qualname__}, which was trained "
+        "without the teacher"
+    )

@@ -34,12 +34,12 @@ class LearningCurves:
         self._read_bytes = {}
         self._curves = {}
 
-    def begin(self, trial: str, monitor: str, attempt=None, execution=0):
+    def begin(self, trial: str, monitor: str, attempt=None, execution=0, fit=0):
         """A new curve; without an attempt, the next one of its trial."""
         if attempt is None:
             self._read()
             attempt = 1 + self._last_attempts().get((trial, monitor), 0)
-        curve = Curve(trial, attempt, execution, monitor)
+        curve = Curve(trial, attempt, execution, monitor, fit)
         self._write(curve.identity)
         return curve
 
@@ -96,6 +96,7 @@ class LearningCurves:
     def _take(self, line, path):
         try:
             record = json.loads(line)
+            record = {"fit": 0, **record}
             identity = tuple(record[name] for name in IDENTITY)
             curve = self._curves.setdefault(identity, Curve(*identity))
             if "epoch" in record:

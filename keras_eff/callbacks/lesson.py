@@ -1,15 +1,23 @@
+import inspect
+
 import keras
 from keras import ops
 
 from keras_eff.callbacks import distillation_loss
+from keras_eff.callbacks.distillation_loss import combined_weights
+from keras_eff.callbacks.distillation_loss import weights_of_outputs
+from keras_eff.callbacks.followed_loss import FollowedLoss
+from keras_eff.callbacks.followed_terms import terms_of
 from keras_eff.callbacks.logits import check_activation
 from keras_eff.callbacks.logits import final_activations
 from keras_eff.callbacks.patching import ScaledForReplicas
+from keras_eff.callbacks.targets import has_outputs
+from keras_eff.callbacks.targets import unpacked
 from keras_eff.callbacks.teacher import each_logits
+from keras_eff.callbacks.teacher import mean_outputs
+from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.graph import pack_inputs
 from keras_eff.transforms.graph import pack_outputs
-
-_TARGETS = {"labels", "teacher", "labelled"}
 
 
 class Lesson:
@@ -24,6 +32,7 @@ class Lesson:
 
     Attributes:
         overrides: Dict of the methods that the student has in a train step.
+        was_entered: Boolean, whether a train step has asked for its loss.
     """
 
     def __init__(self, student, teacher, losses, state, from_logits):
@@ -32,10 +41,10 @@ class Lesson:
         self._losses = losses
         self._state = state
         self._from_logits = from_logits
-        self._activations = final_activations(student)
         self._features = {}
         self._scaled = ScaledForReplicas()
         self._mask_of = _MaskOf(name="mask_of")
+        self.was_entered = False
         self.overrides = {
             "compute_loss": self._with_plain(student.compute_loss),
             "compute_metrics": self._metrics_of_labels(student.compute_metrics),
@@ -43,29 +52,51 @@ class Lesson:
         names = distillation_loss.names_of(losses, "student")
         if names:
             self.overrides["call"] = self._call_with_features(names)
-        self._check_logits()
+        # A step of the student's own is first to be seen to ask for a loss.
+        is_seen = is_graph(student) and not _overrides(student, "train_step")
+        if student.built and is_seen:
+            self._check(pack_outputs(student, student.outputs))
         self._build_connectors()
 
-    def _check_logits(self):
-        if not any(map(distillation_loss.is_of_logits, self._losses)):
+    @property
+    def _activations(self):
+        # The first batch may build the student.
+        return final_activations(self._student)
+
+    @property
+    def _names(self):
+        return getattr(self._student, "output_names", None)
+
+    def _check(self, outputs):
+        """Raises a ValueError where outputs are none of those compared."""
+        flat = keras.tree.flatten(outputs)
+        is_of_logits = any(map(distillation_loss.is_of_logits, self._losses))
+        terms = self._terms(outputs)
+        if not terms and not is_of_logits:
             return
-        for role, model, activations, from_logits in (
-            ("student", self._student, self._activations, self._from_logits),
-            (
-                "teacher",
-                self._teacher.source,
-                self._teacher.activations,
-                self._teacher.from_logits,
-            ),
-        ):
-            if activations is None or isinstance(model, list):
+        for role, activations, from_logits in self._ends(outputs):
+            if activations is None:
                 continue
-            for tensor, activation in zip(
-                model.outputs, activations, strict=True
-            ):
-                check_activation(
-                    role, activation, from_logits, tensor.shape[-1]
-                )
+            for term in terms:
+                i = term.index
+                term.check(role, activations[i], from_logits, flat[i])
+            if is_of_logits:
+                for activation, output in zip(activations, flat, strict=True):
+                    told = (activation, from_logits, output.shape[-1])
+                    check_activation(role, *told)
+
+    def _ends(self, outputs):
+        """Student and teachers: role, activations, and what was told."""
+        yield "student", self._activations, self._from_logits
+        for found in self._teacher.activations(outputs, self._names):
+            yield "teacher", found, self._teacher.from_logits
+
+    def _terms(self, outputs):
+        """Of the default loss; none, if it is not used."""
+        if not any(isinstance(loss, FollowedLoss) for loss in self._losses):
+            return []
+        given = (self._activations, self._from_logits)
+        return terms_of(self._student, outputs, *given)
 
     def _build_connectors(self):
         def add_variable(shape, initializer):
@@ -95,30 +126,59 @@ class Lesson:
         return call
 
     def _with_plain(self, plain):
+        takes_training = "training" in inspect.signature(plain).parameters
+        is_of_its_own = _overrides(self._student, "compute_loss")
+
+        def task_loss(x, labels, y_pred, weight, training):
+            # A loss of the student's own may need no labels.
+            if labels is None and not is_of_its_own:
+                return None
+            options = {"training": training} if takes_training else {}
+            return plain(x, labels, y_pred, weight, **options)
+
         def compute_loss(
             x=None, y=None, y_pred=None, sample_weight=None, training=True
         ):
-            labels, weight, for_teacher, weight_of_teacher = _unpacked(
+            self.was_entered = True
+            labels, weight, for_teacher, weight_of_teacher = unpacked(
                 x, y, sample_weight
             )
+            self._check_given(for_teacher, y)
             # Of this replica, in the mean over all of them.
             part = self._scaled.of(ops.ones(()))
             added = ops.zeros(())
             if self._student.losses:
-                added = part * sum(self._student.losses)
-            task = ops.zeros(())
-            if labels is not None:
-                task = plain(x, labels, y_pred, weight, training) - added
-            lesson = self._lesson_loss(for_teacher, y_pred, weight_of_teacher)
-            self._state.update_state(task / part, lesson)
+                added = part * sum(map(ops.sum, self._student.losses))
+            task = task_loss(x, labels, y_pred, weight, training)
+            task = ops.zeros(()) if task is None else task - added
+            lesson, num_samples = self._lesson_loss(
+                for_teacher, y_pred, weight_of_teacher
+            )
+            self._state.record(task / part, lesson, num_samples)
             share = self._state.student_weight
             return added + share * task + (1.0 - share) * part * lesson
 
         return compute_loss
 
+    def _check_given(self, for_teacher, y):
+        """Raises a ValueError where the teacher is not given what it takes."""
+        if self._teacher.is_stored and not has_outputs(y):
+            raise ValueError(
+                "Stored outputs teach the batch that they belong to: give "
+                "`fit` `y=stored.targets(x, y)`. Received: y without them"
+            )
+        if for_teacher is None:
+            kind = type(self._student)
+            raise ValueError(
+                "A teacher needs the inputs of the student: call "
+                "`self.compute_loss(x=x, y=y, y_pred=y_pred, "
+                "sample_weight=sample_weight)` in `train_step`. Received: "
+                f"x=None from {kind.__module__}.{kind.__qualname__}"
+            )
+
     def _metrics_of_labels(self, plain):
         def compute_metrics(x, y, y_pred, sample_weight=None):
-            labels, weight, *_ = _unpacked(x, y, sample_weight)
+            labels, weight, *_ = unpacked(x, y, sample_weight)
             if labels is None:
                 return self._state.result() | self._mean_loss()
             return plain(x, labels, y_pred, weight)
@@ -131,26 +191,74 @@ class Lesson:
         return {metric.name: metric.result() for metric in found}
 
     def _lesson_loss(self, for_teacher, y_pred, sample_weight):
+        """The loss of a batch, and how many samples it has."""
         outputs, features = self._teacher(for_teacher)
-        mask = self._mask_of(keras.tree.flatten(y_pred)[0])
-        weights = distillation_loss.combined_weights(sample_weight, mask)
         total = 0.0
         for i, loss in enumerate(self._losses):
-            if distillation_loss.is_of_logits(loss):
-                theirs = self._teacher.logits(outputs)
-                ours = each_logits(y_pred, self._activations, self._from_logits)
+            if isinstance(loss, FollowedLoss):
+                value = self._followed(outputs, y_pred, sample_weight)
             else:
-                theirs = features.get(
-                    getattr(loss, "teacher_layer_name", None), outputs
-                )
-                ours = self._features.get(
-                    getattr(loss, "student_layer_name", None), y_pred
-                )
-            theirs, ours = keras.tree.map_structure(
-                lambda tensor: ops.cast(tensor, "float32"), (theirs, ours)
-            )
-            value = distillation_loss.value(loss, theirs, ours, weights)
+                pair = self._pair(loss, outputs, features, y_pred)
+                mask = self._mask_of(keras.tree.flatten(y_pred)[0])
+                weights = combined_weights(sample_weight, mask)
+                value = distillation_loss.value(loss, *pair, weights)
             total = total + self._state.loss_weights[i] * value
+        num_samples = ops.shape(keras.tree.flatten(y_pred)[0])[0]
+        num_samples = ops.cast(num_samples, "float32")
+        # The last batch may leave a replica without any: no mean, and no loss.
+        return ops.where(num_samples > 0.0, total, 0.0), num_samples
+
+    def _pair(self, loss, outputs, features, y_pred):
+        """What a loss compares of teacher and student."""
+        of_teacher, of_student = (
+            getattr(loss, f"{role}_layer_name", None)
+            for role in ("teacher", "student")
+        )
+        if not (of_teacher or of_student):
+            outputs = self._teacher.aligned(outputs, y_pred, self._names)
+        if distillation_loss.is_of_logits(loss):
+            kinds = self._teacher.activations(y_pred, self._names)
+            theirs = self._teacher.logits(outputs, kinds)
+            ours = each_logits(y_pred, self._activations, self._from_logits)
+        else:
+            theirs = (
+                features[of_teacher] if of_teacher else mean_outputs(outputs)
+            )
+            ours = self._features[of_student] if of_student else y_pred
+        return keras.tree.map_structure(
+            lambda tensor: ops.cast(tensor, "float32"), (theirs, ours)
+        )
+
+    def _followed(self, outputs, y_pred, sample_weight):
+        """The default loss: each output by its own."""
+        like = (y_pred, self._names)
+        ours = keras.tree.flatten(y_pred)
+        members = [
+            (keras.tree.flatten(found), kinds)
+            for found, kinds in zip(
+                self._teacher.aligned(outputs, *like),
+                self._teacher.activations(*like),
+                strict=True,
+            )
+        ]
+        weights = weights_of_outputs(sample_weight, *like)
+        kinds_of_student = self._activations
+        total = 0.0
+        for term in self._terms(y_pred):
+            i = term.index
+            told = self._teacher.from_logits
+            student = term.comparable(
+                ours[i], _at(kinds_of_student, i), term.from_logits
+            )
+            teacher = term.mean_of_members(
+                [
+                    term.comparable(found[i], _at(kinds, i), told)
+                    for found, kinds in members
+                ]
+            )
+            weight = combined_weights(weights[i], self._mask_of(ours[i]))
+            value = distillation_loss.value(term.loss, teacher, student, weight)
+            total = total + term.weight * value
         return total
 
 
@@ -167,40 +275,13 @@ class _MaskOf(keras.layers.Layer):
         return mask
 
 
-def _unpacked(x, y, weight):
-    """Labels or None and their weight, what the teacher takes, its weight."""
-    if not _is_told(y):
-        return y, weight, x, weight
-    if not isinstance(weight, dict):
-        weight = dict.fromkeys(y, weight)
-    # Keras copies a weight for each array in `y`.
-    weight_of_labels = weight.get("labels", weight.get("teacher"))
-    return (
-        y.get("labels"),
-        _of_labelled(weight_of_labels, y.get("labels"), y.get("labelled")),
-        y.get("teacher", x),
-        weight_of_labels,
-    )
+def _at(activations, index):
+    return None if activations is None else activations[index]
 
 
-def _is_told(y):
-    """Whether `y` says what is for the teacher, or which labels count."""
-    if not isinstance(y, dict):
-        return False
-    return y.keys() == {"labels", "labelled"} or (
-        y.keys() <= _TARGETS and "teacher" in y
-    )
-
-
-def _of_labelled(weight, labels, labelled):
-    if labelled is None:
-        return weight
-    counts = ops.cast(labelled, "float32")
-    if weight is None:
-        return keras.tree.map_structure(lambda _: counts, labels)
-    return keras.tree.map_structure(
-        lambda w: w * distillation_loss.of_rank(counts, len(w.shape)), weight
-    )
+def _overrides(model, method):
+    """Whether a class of the user's own has a method in place of Keras's."""
+    return getattr(type(model), method) is not getattr(keras.Model, method)
 
 
 def _shape(model, layer_name):

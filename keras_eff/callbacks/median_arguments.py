@@ -4,6 +4,8 @@ import math
 import numbers
 import os
 
+import keras
+
 _MODES = (None, "auto", "min", "max")
 
 
@@ -43,3 +45,27 @@ def check_others(monitor, mode, min_delta, directory, dry_run):
 
 def _is_name(monitor):
     return monitor is None or (isinstance(monitor, str) and monitor != "")
+
+
+def inferred_mode(monitor, model):
+    """The direction as `keras.callbacks.EarlyStopping` infers it."""
+    keras_own = keras.callbacks.EarlyStopping(monitor, mode="auto")
+    keras_own.set_model(model)
+    keras_own.on_train_begin()
+    keras_own.on_epoch_end(0, {monitor: 0.0})
+    return "max" if bool(keras_own.monitor_op(1.0, 0.0)) else "min"
+
+
+def check_may_come(monitor, logs):
+    """Epochs without validation, with `validation_freq`, have no value."""
+    is_validated = any(name.startswith("val_") for name in logs)
+    if is_validated or not monitor.startswith("val_"):
+        raise missing_value(monitor, logs)
+
+
+def missing_value(monitor, logs):
+    """The error of a training that does not report the monitored value."""
+    return ValueError(
+        "Argument `monitor` must be a value that training reports. "
+        f"Received: monitor={monitor!r}, with {sorted(logs)} reported"
+    )

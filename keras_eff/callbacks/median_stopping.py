@@ -2,6 +2,7 @@ import copy
 import math
 import pathlib
 import uuid
+import weakref
 
 import keras
 from absl import logging
@@ -9,7 +10,10 @@ from absl import logging
 from keras_eff.callbacks import median_rule
 from keras_eff.callbacks.learning_curves import LearningCurves
 from keras_eff.callbacks.median_arguments import check_integer
+from keras_eff.callbacks.median_arguments import check_may_come
 from keras_eff.callbacks.median_arguments import check_others
+from keras_eff.callbacks.median_arguments import inferred_mode
+from keras_eff.callbacks.median_arguments import missing_value
 from keras_eff.callbacks.trial_watch import TrialWatch
 
 
@@ -33,9 +37,14 @@ class MedianStopping(keras.callbacks.Callback):
 
     Each `fit` is a curve: with `executions_per_trial`, each execution stops by
     itself, against all executions of other trials, never those of its own.
+    Where a trial calls `fit` several times, to pretrain and to fine-tune, the
+    first is compared with the first of others, the second with the second. A
+    `fit` that goes on with a model at `initial_epoch` goes on with its curve;
+    of others, the averages begin where a curve does.
     A curve counts up to its last epoch, also one that was stopped or is still
     being trained by another worker; one with a NaN counts as worst from there
-    on. Nothing is stopped in the last epoch.
+    on. Nothing is stopped in the last epoch. A trial that ends without a
+    training that had the callback is warned of, once.
 
     Curves are in append-only files under the project directory, one for each
     process, which all workers read; it must be on a file system they share. A
@@ -121,12 +130,15 @@ class MedianStopping(keras.callbacks.Callback):
         self._watch = None if tuner is None else TrialWatch(tuner)
         self._follow(tuner, monitor)
         self._curves = _store(tuner, directory)
-        self._curve = None
+        self._curve = self._last = self._trial = None
+        self._is_training = False
 
     def __deepcopy__(self, memo):
-        # keras-tuner copies callbacks for each training: the copies share the
+        # keras-tuner copies callbacks for each execution: the copies share the
         # curves and the knowledge of the trial.
-        return copy.copy(self)
+        twin = copy.copy(self)
+        twin._trial = twin._last = None
+        return twin
 
     def stopped_trials(self):
         """The trials of which a training was stopped, by all workers.
@@ -136,50 +148,85 @@ class MedianStopping(keras.callbacks.Callback):
         Returns:
             Dictionary from the id of a trial to a list of dictionaries, one
             for each stopped training: `epoch` (the last one trained), `best`,
-            `median`, `dry_run` and `execution`.
+            `median`, `dry_run`, `execution` and `fit`.
         """
         trials = {}
         for curve in self._curves.of(self.monitor):
             if curve.stopped:
-                reason = {**curve.stopped, "execution": curve.execution}
+                place = {"execution": curve.execution, "fit": curve.fit}
+                reason = {**curve.stopped, **place}
                 trials.setdefault(curve.trial, []).append(reason)
         return trials
 
     def on_train_begin(self, logs=None):
+        self._curve = self._first_epoch = None
+        self._is_training = True
         if self._watch is None:
-            trial = f"fit-{uuid.uuid4().hex[:12]}"
-            self._curve = self._curves.begin(trial, self.monitor)
             return
-        watch = self._watch
-        if watch.trial_id is None:
+        if self._watch.trial_id is None:
             raise RuntimeError(
                 "MedianStopping(tuner) must be among the callbacks of "
                 "`tuner.search`, or of a `fit` within it. Received a training "
                 "outside the search; give it no tuner there"
             )
-        self._curve = self._curves.begin(
-            watch.trial_id, self.monitor, watch.attempt, watch.num_executions
-        )
-        watch.attempt = self._curve.attempt
-        watch.num_executions += 1
+        self._watch.was_seen = True
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._curve is None:
+        if not self._is_training:
             self.on_train_begin()
+        if self._first_epoch is None:
+            self._first_epoch = epoch
         logs = logs or {}
         if self.monitor not in logs:
-            _check_may_come(self.monitor, logs)
-            return
-        if self.mode is None:
-            self.mode = _inferred_mode(self.monitor, self.model)
-        self._curves.add(self._curve, epoch + 1, float(logs[self.monitor]))
-        if self._decides_after(epoch + 1):
-            self._decide(epoch + 1)
+            check_may_come(self.monitor, logs)
+        else:
+            self._take(epoch + 1, float(logs[self.monitor]))
+        if self._curve is not None:
+            self._last = (weakref.ref(self.model), self._curve, epoch + 1)
 
     def on_train_end(self, logs=None):
-        curve, self._curve = self._curve, None
-        if curve is not None and not curve.values:
-            raise _missing(self.monitor, logs or {})
+        was_training, self._is_training = self._is_training, False
+        if was_training and self._curve is None:
+            raise missing_value(self.monitor, logs or {})
+
+    def _take(self, epoch, value):
+        if self._curve is None:
+            self._curve = self._continued() or self._begun()
+        if self.mode is None:
+            self.mode = inferred_mode(self.monitor, self.model)
+        self._curves.add(self._curve, epoch, value)
+        if self._decides_after(epoch):
+            self._decide(epoch)
+
+    def _continued(self):
+        """The last curve, if this `fit` trains its model further."""
+        model, curve, num_epochs = self._last or (lambda: None, None, 0)
+        is_further = 0 < num_epochs == self._first_epoch
+        if not is_further or model() is not self.model:
+            return None
+        # One that was stopped has had its decision.
+        is_over = curve.stopped and not curve.stopped["dry_run"]
+        return None if is_over else curve
+
+    def _begun(self):
+        watch = self._watch
+        if watch is None:
+            trial = f"fit-{uuid.uuid4().hex[:12]}"
+            return self._curves.begin(trial, self.monitor)
+        if self._trial != watch.num_trials:
+            self._trial, self._num_fits = watch.num_trials, 0
+            self._execution = watch.num_executions
+            watch.num_executions += 1
+        curve = self._curves.begin(
+            watch.trial_id,
+            self.monitor,
+            watch.attempt,
+            self._execution,
+            self._num_fits,
+        )
+        watch.attempt = curve.attempt
+        self._num_fits += 1
+        return curve
 
     def _follow(self, tuner, monitor):
         """Takes monitor and mode from the objective, where not given."""
@@ -203,18 +250,20 @@ class MedianStopping(keras.callbacks.Callback):
         return is_due and epoch < last and self._curve.stopped is None
 
     def _decide(self, epoch):
+        own = self._curve
+        span = (epoch, self.mode, own.begin)
         peers = [
             curve
             for curve in self._curves.of(self.monitor)
-            if curve.trial != self._curve.trial
-            and median_rule.running_average(curve.values, epoch, self.mode)
-            is not None
+            if curve.trial != own.trial
+            and curve.fit == own.fit
+            and median_rule.running_average(curve.values, *span) is not None
         ]
         if len({curve.trial for curve in peers}) < self.min_trials:
             return
         of_peers = [curve.values for curve in peers]
-        median = median_rule.median_of_averages(of_peers, epoch, self.mode)
-        best = median_rule.best_so_far(self._curve.values, epoch, self.mode)
+        median = median_rule.median_of_averages(of_peers, *span)
+        best = median_rule.best_so_far(own.values, epoch, self.mode)
         if median_rule.is_behind(best, median, self.mode, self.min_delta):
             self._stop({"epoch": epoch, "best": best, "median": median})
 
@@ -243,26 +292,3 @@ def _store(tuner, directory):
             "without a tuner. Received: directory=None"
         )
     return LearningCurves(directory)
-
-
-def _inferred_mode(monitor, model):
-    """The direction as `keras.callbacks.EarlyStopping` infers it."""
-    keras_own = keras.callbacks.EarlyStopping(monitor, mode="auto")
-    keras_own.set_model(model)
-    keras_own.on_train_begin()
-    keras_own.on_epoch_end(0, {monitor: 0.0})
-    return "max" if bool(keras_own.monitor_op(1.0, 0.0)) else "min"
-
-
-def _check_may_come(monitor, logs):
-    """Epochs without validation, with `validation_freq`, have no value."""
-    is_validated = any(name.startswith("val_") for name in logs)
-    if is_validated or not monitor.startswith("val_"):
-        raise _missing(monitor, logs)
-
-
-def _missing(monitor, logs):
-    return ValueError(
-        "Argument `monitor` must be a value that training reports. "
-        f"Received: monitor={monitor!r}, with {sorted(logs)} reported"
-    )

@@ -1,3 +1,4 @@
+import copy
 import numbers
 
 import keras
@@ -121,6 +122,10 @@ class PruningScheduler(keras.callbacks.Callback):
         self.data = data
         self._gradients = None
         self._step = None
+
+    def __deepcopy__(self, memo):
+        # keras-tuner copies callbacks for each training: the data are shared.
+        return copy.copy(self)
 
     def set_model(self, model):
         super().set_model(model)

@@ -22,6 +22,8 @@ def check_schedule(schedule) -> None:
 
 
 def iterations(model) -> int:
-    """The steps that the optimizer of a model has made."""
+    """The steps that the optimizer of a model has made; 0 without one."""
+    if model.optimizer is None:
+        return 0
     # Through NumPy: a replicated variable is not a number.
     return int(ops.convert_to_numpy(model.optimizer.iterations))

@@ -1,8 +1,10 @@
 import keras
 from keras import ops
 
+from keras_eff.callbacks.alignment import aligned
 from keras_eff.callbacks.logits import final_activations
 from keras_eff.callbacks.logits import to_logits
+from keras_eff.callbacks.teacher_function import call_function
 from keras_eff.distillation import StoredOutputs
 from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.graph import pack_inputs
@@ -22,36 +24,63 @@ class Teacher:
         self.source = source
         self.from_logits = from_logits
         self._parts = [_Part(s, layer_names) for s in _sources(source)]
-        self.activations = self._parts[0].activations
+
+    @property
+    def is_stored(self):
+        """Whether it is given with `y`, and not run."""
+        return any(isinstance(s, StoredOutputs) for s in _sources(self.source))
 
     def __call__(self, inputs):
-        """Its outputs, and a dict of those of the layers, without gradients.
-
-        Of several teachers, the outputs are the mean logits.
+        """Without gradients: the outputs of each part, and those of layers.
 
         Args:
             inputs: What it takes; of stored outputs, those of the batch.
         """
-        outputs, features = self._parts[0](inputs)
-        if len(self._parts) > 1:
-            members = [
-                each_logits(p(inputs)[0], p.activations, self.from_logits)
-                for p in self._parts
-            ]
-            outputs = keras.tree.map_structure(_mean_logits, *members)
-        return keras.tree.map_structure(ops.stop_gradient, (outputs, features))
+        found = [part(inputs) for part in self._parts]
+        outputs = [outputs for outputs, _ in found]
+        return keras.tree.map_structure(
+            ops.stop_gradient, (outputs, found[0][1])
+        )
 
-    def logits(self, outputs):
-        """The logits of each of its outputs."""
-        if len(self._parts) > 1:
-            return outputs
-        return each_logits(outputs, self.activations, self.from_logits)
+    def aligned(self, outputs, student_outputs, names):
+        """The outputs of each part as the student has them.
+
+        Args:
+            outputs: List of structures of tensors.
+            student_outputs: Structure of tensors.
+            names: List of strings or None, `output_names` of the student.
+        """
+        return [
+            part.aligned(found, student_outputs, names)
+            for part, found in zip(self._parts, outputs, strict=True)
+        ]
+
+    def activations(self, student_outputs, names):
+        """Of each part, `logits.final_activations` in the student's order."""
+        return [p.activations_like(student_outputs, names) for p in self._parts]
+
+    def logits(self, members, activations):
+        """The logits of each of its outputs; of several parts, their mean."""
+        logits = [
+            each_logits(outputs, kinds, self.from_logits)
+            for outputs, kinds in zip(members, activations, strict=True)
+        ]
+        if len(logits) == 1:
+            return logits[0]
+        return keras.tree.map_structure(_mean_logits, *logits)
+
+
+def mean_outputs(members):
+    """The outputs of several teachers as they are; their mean."""
+    if len(members) == 1:
+        return members[0]
+    return keras.tree.map_structure(_mean, *members)
 
 
 class _Part:
     def __init__(self, source, layer_names):
-        self._source = source
-        self.activations = final_activations(source)
+        self._source = self._model = source
+        self._activations = final_activations(source)
         self._names = layer_names
         if layer_names:
             self._source = keras.Model(
@@ -69,13 +98,23 @@ class _Part:
         if isinstance(self._source, StoredOutputs):
             return inputs, {}
         if not isinstance(self._source, keras.layers.Layer):
-            return self._source(inputs), {}
+            return call_function(self._source, inputs), {}
         outputs = self._source(inputs, training=False)
         if not self._names:
             return outputs, {}
         return outputs["outputs"], {
             name: outputs[f"layer_{i}"] for i, name in enumerate(self._names)
         }
+
+    def aligned(self, outputs, student_outputs, names):
+        own = getattr(self._model, "output_names", None)
+        return aligned(outputs, student_outputs, own, names)
+
+    def activations_like(self, student_outputs, names):
+        if self._activations is None:
+            return None
+        found = pack_outputs(self._model, self._activations)
+        return keras.tree.flatten(self.aligned(found, student_outputs, names))
 
 
 def each_logits(outputs, activations, from_logits):
@@ -123,6 +162,12 @@ def check_layers(role, model, layer_names) -> None:
             f"Functional model. Received: {type(model).__module__}."
             f"{type(model).__name__}, layers {layer_names}"
         )
+    if not model.built:
+        raise ValueError(
+            f"Losses between layers need a {role} that is built: begin it with "
+            "`keras.Input`, or call it on a batch once. "
+            f"Received: {model.name!r}, layers {layer_names}"
+        )
     known = [layer.name for layer in model.layers]
     for name in layer_names:
         if name not in known:
@@ -134,6 +179,10 @@ def check_layers(role, model, layer_names) -> None:
 
 def _sources(source):
     return list(source) if isinstance(source, (list, tuple)) else [source]
+
+
+def _mean(*members):
+    return sum(members) / len(members)
 
 
 def _mean_logits(*members):

@@ -87,6 +87,12 @@ def test_losses_of_another_kind_are_as_they_are():
     assert is_of_logits(DoubledLogits())
 
 
+def test_a_loss_keeps_its_arguments():
+    huber = keras.losses.Huber(0.3)
+    expected = float(huber(TEACHER, STUDENT))
+    assert value_of(FeatureDistillation(huber)) == pytest.approx(expected)
+
+
 def test_a_sum_stays_a_sum():
     loss = FeatureDistillation(keras.losses.MeanSquaredError("sum"))
     expected = np.mean((TEACHER - STUDENT) ** 2, axis=1).sum()

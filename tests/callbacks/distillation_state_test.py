@@ -14,21 +14,32 @@ def reported(num_losses=1):
     return state
 
 
-def test_results_are_means_of_steps_since_the_last_reset():
+def test_results_are_means_of_samples_since_the_last_reset():
     state = reported()
     assert results(state) == {"student_loss": 0.0, "distillation_loss": 0.0}
-    state.update_state(1.0, 4.0)
-    state.update_state(2.0, 6.0)
+    state.record(1.0, 4.0, 2.0)
+    state.record(2.0, 6.0, 2.0)
     assert results(state) == {"student_loss": 1.5, "distillation_loss": 5.0}
+    state.record(4.0, 0.0, 1.0)
+    # A batch, or a replica, may have none.
+    state.record(0.0, 0.0, 0.0)
+    assert results(state) == {"student_loss": 2.0, "distillation_loss": 4.0}
     state.reset_state()
-    state.update_state(3.0, 0.0)
+    state.record(3.0, 0.0, 1.0)
     assert results(state) == {"student_loss": 3.0, "distillation_loss": 0.0}
 
 
 def test_it_says_nothing_unless_it_is_asked_to():
     state = DistillationState(1)
-    state.update_state(1.0, 4.0)
+    state.record(1.0, 4.0, 2.0)
     assert state.result() == {}
+
+
+def test_a_step_may_update_it_as_any_metric():
+    state = reported()
+    state.record(1.0, 4.0, 2.0)
+    state.update_state(np.ones(3), np.ones((3, 2)), sample_weight=None)
+    assert results(state) == {"student_loss": 1.0, "distillation_loss": 4.0}
 
 
 def test_weights_and_connectors_survive_a_reset():

@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import json
 import pathlib
 import re
@@ -17,6 +18,7 @@ from keras_eff.distillation import ConnectedFeatures
 from keras_eff.distillation import HiddenCosine
 from keras_eff.distillation import SampleRelations
 from keras_eff.distillation import Stage
+from keras_eff.distillation import StoredOutputs
 from keras_eff.schedules import ConstantSparsity
 
 RNG = np.random.default_rng(0)
@@ -65,6 +67,7 @@ def same_weights(first, second, **tolerance):
 def overridden(model):
     """The methods of a model that it has as its own."""
     names = {"call", "compute_loss", "compute_metrics", "make_train_function"}
+    names.add("train_on_batch")
     return names & vars(model).keys()
 
 
@@ -308,6 +311,15 @@ def test_a_training_may_be_taken_up_by_the_same_teacher(teacher):
     same_weights(*(s.get_weights() for s in students), atol=1e-6)
 
 
+def test_each_training_has_the_teacher_that_it_is_given(teacher):
+    student = compiled(net(), 0.0, run_eagerly=False)
+    found = [
+        fit(student, DistillationTeacher(source))["distillation_loss"][0]
+        for source in (teacher, lambda x: 50.0 * teacher(x), teacher)
+    ]
+    assert found[0] == pytest.approx(found[2]) and found[1] > 2 * found[0]
+
+
 @pytest.fixture(scope="module")
 def trained(teacher):
     """Weights after training from the same ones, stepped in some way."""
@@ -385,6 +397,11 @@ def test_replicas_learn_what_one_does():
     alone, replicated = figures["alone"], figures["replicated"]
     assert replicated["logs"] == pytest.approx(alone["logs"], rel=1e-4)
     same_weights(alone["weights"], replicated["weights"], atol=1e-5)
+    # A replica that the last batch leaves without samples has no mean.
+    for name in ("unevenly", "unevenly_by_relations"):
+        found = figures[f"replicated_{name}"]
+        assert np.isfinite(list(found["logs"].values())).all()
+        assert all(np.isfinite(weight).all() for weight in found["weights"])
 
 
 def test_unknown_layers_are_refused(teacher):
@@ -422,6 +439,234 @@ def test_other_losses_are_refused(teacher, losses):
 def test_no_losses_are_refused(teacher):
     with pytest.raises(ValueError, match="must hold a loss or more"):
         DistillationTeacher(teacher, [])
+
+
+class OfItsOwn(keras.Model):
+    """Trains as `how` says; a batch is of inputs and labels."""
+
+    how = None
+
+    def train_step(self, data):
+        x, y = data
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True)
+            if self.how == "own_loss":
+                loss = tf.reduce_mean(LOSS(y, outputs))
+            elif self.how == "without_x":
+                loss = self.compute_loss(y=y, y_pred=outputs)
+            else:
+                loss = self.compute_loss(x=x, y=y, y_pred=outputs)
+        weights = self.trainable_variables
+        gradients = tape.gradient(loss, weights)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        # As Keras's guide has it.
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(y, outputs)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+@pytest.fixture
+def of_its_own():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("the step is one of TensorFlow")
+
+    def build(how, **options):
+        student = net()
+        own = OfItsOwn(student.inputs[0], student.outputs[0])
+        own.how = how
+        return compiled(own, **options)
+
+    return build
+
+
+@pytest.mark.parametrize("is_eager", [True, False])
+@pytest.mark.parametrize(
+    "how, error, message",
+    [
+        ("own_loss", RuntimeError, "taught nothing.*OfItsOwn, which was trai"),
+        ("without_x", ValueError, "compute_loss.x=x, y=y, .*OfItsOwn"),
+    ],
+)
+def test_a_step_that_cannot_be_taught_is_refused(
+    teacher, of_its_own, how, error, message, is_eager
+):
+    student = of_its_own(how, run_eagerly=is_eager, jit_compile=False)
+    with pytest.raises(error, match=message):
+        fit(student, DistillationTeacher(teacher))
+    assert not overridden(student)
+
+
+def test_a_step_that_asks_for_its_loss_is_taught(teacher, of_its_own):
+    student, plain = of_its_own("as_keras"), compiled(net())
+    plain.set_weights(student.get_weights())
+    found = fit(student, DistillationTeacher(teacher), epochs=2)
+    expected = fit(plain, DistillationTeacher(teacher), epochs=2)
+    for name in ("student_loss", "distillation_loss"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-5)
+    same_weights(student.get_weights(), plain.get_weights(), atol=1e-6)
+
+
+class Reconstruction(keras.Model):
+    """Needs no labels; its method has not all arguments of Keras's."""
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None):
+        return keras.ops.mean(keras.ops.square(x[:, :3] - y_pred))
+
+
+@pytest.mark.parametrize("y", [None, Y])
+def test_a_loss_of_the_students_own_counts_with_and_without_labels(teacher, y):
+    student = net()
+    student = Reconstruction(student.inputs[0], student.outputs[0])
+    student.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    loss = keras.distillation.FeatureDistillation("mse")
+    teaching = DistillationTeacher(teacher, loss)
+    history = student.fit(X, y, 64, verbose=0, callbacks=[teaching]).history
+    expected = np.mean((X[:, :3] - np.array(student(X))) ** 2)
+    assert history["student_loss"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def loop(student, *callbacks, hooks=("train", "epoch", "batch"), steps=4):
+    """`train_on_batch`, as a loop of one's own calls it."""
+    callbacks = keras.callbacks.CallbackList(list(callbacks), model=student)
+    logs = []
+    if "train" in hooks:
+        callbacks.on_train_begin()
+    if "epoch" in hooks:
+        callbacks.on_epoch_begin(0)
+    for i in range(steps):
+        if "batch" in hooks:
+            callbacks.on_train_batch_begin(i)
+        rows = slice(16 * i, 16 * (i + 1))
+        logs.append(student.train_on_batch(X[rows], Y[rows], return_dict=True))
+        if "batch" in hooks:
+            callbacks.on_train_batch_end(i, logs[-1])
+    if "epoch" in hooks:
+        callbacks.on_epoch_end(0)
+    if "train" in hooks:
+        callbacks.on_train_end()
+    return logs
+
+
+@pytest.mark.parametrize("hooks", [("train", "epoch", "batch"), ("batch",)])
+def test_a_loop_of_train_on_batch_teaches_as_fit_does(teacher, hooks):
+    student, twin = compiled(net()), compiled(net())
+    twin.set_weights(student.get_weights())
+    losses = [LogitsDistillation(), HiddenCosine("last", "last")]
+    logs = loop(student, DistillationTeacher(teacher, losses), hooks=hooks)
+    history = fit(twin, DistillationTeacher(teacher, losses))
+    same_weights(student.get_weights(), twin.get_weights(), atol=1e-6)
+    assert np.mean([found["distillation_loss"] for found in logs]) == (
+        pytest.approx(history["distillation_loss"][0], rel=1e-4)
+    )
+    assert not overridden(student)
+    plain = student.train_on_batch(X, Y, return_dict=True)
+    assert plain.keys() == {"loss"}
+
+
+def test_several_batches_of_one_turn_are_taught(teacher):
+    student = compiled(net(), 0.0)
+    teaching = DistillationTeacher(teacher)
+    callbacks = keras.callbacks.CallbackList([teaching], model=student)
+    callbacks.on_train_begin()
+    callbacks.on_train_batch_begin(0)
+    logs = [student.train_on_batch(X, Y, return_dict=True) for _ in range(2)]
+    assert logs[0] == pytest.approx(logs[1])
+    assert "distillation_loss" in logs[1]
+    callbacks.on_train_batch_end(0)
+    callbacks.on_train_end()
+    assert not overridden(student)
+
+
+@pytest.mark.parametrize("hooks", [("train",), ("train", "epoch")])
+def test_a_loop_that_leaves_the_teacher_out_is_told_so(teacher, hooks):
+    student = compiled(net())
+    with pytest.raises(RuntimeError, match="must call `train_on_batch` of the"):
+        loop(student, DistillationTeacher(teacher), hooks=hooks)
+    assert not overridden(student)
+
+
+def test_a_batch_that_others_trained_is_not_taken_for_a_taught_one(teacher):
+    student = compiled(net())
+    teaching = DistillationTeacher(teacher)
+    teaching.set_model(student)
+    teaching.on_train_batch_begin(0)
+    with pytest.raises(RuntimeError, match="taught nothing"):
+        teaching.on_train_batch_end(0)
+    assert not overridden(student)
+
+
+def test_no_epochs_are_left_to_train(teacher):
+    assert fit(compiled(net()), DistillationTeacher(teacher), epochs=0) == {}
+
+
+@pytest.mark.parametrize("is_eager", [True, False])
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_a_student_may_be_built_by_its_first_batch(
+    teacher, activation, is_eager
+):
+    def taught(*layers):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([*layers, keras.layers.Dense(3, activation)])
+        loss = keras.losses.SparseCategoricalCrossentropy(activation is None)
+        model.compile("sgd", loss, run_eagerly=is_eager, jit_compile=False)
+        return fit(model, DistillationTeacher(teacher))
+
+    for name, values in taught(keras.Input((8,))).items():
+        assert taught()[name] == pytest.approx(values, rel=1e-5)
+
+
+def test_losses_between_layers_need_a_student_that_is_built(teacher):
+    student = keras.Sequential([keras.layers.Dense(3, name="last")])
+    teaching = DistillationTeacher(teacher, HiddenCosine("last", "last"))
+    with pytest.raises(ValueError, match="student that is built: begin it"):
+        fit(compiled(student), teaching)
+
+
+def test_a_subclassed_student_is_taught_by_its_loss(teacher):
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    student = Subclassed()
+    student(X)
+    twin = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+    twin.set_weights(student.get_weights())
+    found, expected = (
+        fit(compiled(model), DistillationTeacher(teacher))
+        for model in (student, twin)
+    )
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, rel=1e-4)
+
+
+def test_stored_outputs_need_their_targets(teacher, tmp_path):
+    stored = StoredOutputs.collect(teacher, X, tmp_path)
+    with pytest.raises(ValueError, match="`y=stored.targets"):
+        fit(compiled(net()), DistillationTeacher(stored))
+
+
+def test_copies_share_the_teacher_and_train_apart(teacher):
+    connected = ConnectedFeatures("hidden", "hidden")
+    huber = keras.distillation.FeatureDistillation(keras.losses.Huber(0.3))
+    teaching = DistillationTeacher(teacher, [huber, connected], [1.0, 0.0])
+    twin = copy.deepcopy(teaching)
+    assert twin.teacher is teacher
+    assert twin.distillation_losses[1] is not connected
+    student = compiled(net(), 0.0)
+    found, expected = (
+        fit(student, callback)["distillation_loss"]
+        for callback in (twin, teaching)
+    )
+    assert found == pytest.approx(expected)
 
 
 def test_what_cannot_teach_is_refused():

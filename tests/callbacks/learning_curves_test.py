@@ -61,6 +61,16 @@ def test_a_new_attempt_hides_the_old_curves_of_its_trial(tmp_path):
     assert values(old) == {"a": {}}
 
 
+def test_a_line_without_its_fit_is_of_the_first(tmp_path):
+    curves = LearningCurves(tmp_path)
+    curves.add(curves.begin("a", "loss", fit=1), 1, 0.5)
+    (path,) = tmp_path.iterdir()
+    old = path.read_text().replace(', "fit": 1', "")
+    (tmp_path / "old.jsonl").write_text(old)
+    found = {c.fit: c.values for c in LearningCurves(tmp_path).of("loss")}
+    assert found == {0: {1: 0.5}, 1: {1: 0.5}}
+
+
 def test_curves_of_another_value_are_apart(tmp_path):
     curves = LearningCurves(tmp_path)
     curves.add(curves.begin("a", "loss"), 1, 0.5)

@@ -323,8 +323,9 @@ def test_one_unit_is_two_classes(of_student, of_teacher):
 
 
 def test_several_sigmoids_are_refused():
+    logits = keras.distillation.LogitsDistillation()
     with pytest.raises(ValueError, match="student ends in a sigmoid of 3"):
-        taught(compiled(net("sigmoid"), "mse"), net(), y=np.eye(3)[Y])
+        taught(compiled(net("sigmoid"), "mse"), net(), logits, y=np.eye(3)[Y])
     with pytest.raises(ValueError, match="teacher ends in a sigmoid of 3"):
         taught(net(), net("sigmoid"))
 

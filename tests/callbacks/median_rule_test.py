@@ -50,6 +50,15 @@ def test_the_decision_is_that_of_a_loop_over_arrays(own, peers, mode, delta):
             assert decision == (best > naive_median + delta)
 
 
+def test_an_average_begins_where_it_is_told_to():
+    values = {3: 1.0, 4: 2.0, 5: 6.0}
+    average = median_rule.running_average
+    assert average(values, 5, "min", 3) == 3.0
+    assert average(values, 5, "min", 4) == 4.0
+    # What begins later says nothing of the epochs before.
+    assert average(values, 5, "min", 2) is average(values, 5, "min") is None
+
+
 def test_a_value_equal_to_the_median_is_not_behind():
     assert not median_rule.is_behind(0.5, 0.5, "max", 0.0)
 

@@ -1,6 +1,7 @@
 import copy
 import json
 import math
+import warnings
 
 import keras
 import keras_tuner
@@ -12,6 +13,22 @@ from keras_eff.callbacks.median_stopping import MedianStopping
 GOOD = [0.5, 0.6, 0.7, 0.8]
 BAD = [0.1, 0.2, 0.3, 0.4]
 OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
+
+
+def drive(stopping, model, curve, initial_epoch=0):
+    """Trains nothing; the number of epochs that were reported."""
+    model.stop_training = False
+    stopping.set_model(model)
+    stopping.set_params({"epochs": initial_epoch + len(curve)})
+    stopping.on_train_begin()
+    for epoch, value in enumerate(curve):
+        if isinstance(value, BaseException):
+            raise value
+        stopping.on_epoch_end(initial_epoch + epoch, {"val_accuracy": value})
+        if model.stop_training:
+            break
+    stopping.on_train_end()
+    return epoch + 1
 
 
 class Prescribed(keras_tuner.HyperModel):
@@ -31,22 +48,6 @@ class Prescribed(keras_tuner.HyperModel):
         (stopping,) = [c for c in callbacks if isinstance(c, MedianStopping)]
         self.lengths.append(drive(stopping, model, curve))
         return {"val_accuracy": np.nanmax(curve[: self.lengths[-1]])}
-
-
-def drive(stopping, model, curve):
-    """Trains nothing; the number of epochs that were reported."""
-    model.stop_training = False
-    stopping.set_model(model)
-    stopping.set_params({"epochs": len(curve)})
-    stopping.on_train_begin()
-    for epoch, value in enumerate(curve):
-        if isinstance(value, BaseException):
-            raise value
-        stopping.on_epoch_end(epoch, {"val_accuracy": value})
-        if model.stop_training:
-            break
-    stopping.on_train_end()
-    return epoch + 1
 
 
 def make_tuner(path, hypermodel, kind=keras_tuner.RandomSearch, **kwargs):
@@ -126,6 +127,78 @@ def test_each_execution_is_a_curve_against_those_of_other_trials(tmp_path):
     assert hypermodel.lengths == [4, 4, 4, 4, 2, 4]
     ((reason,),) = stopping.stopped_trials().values()
     assert reason["execution"] == 0
+
+
+class InParts(Prescribed):
+    """Several `fit` calls in a trial: pairs of a curve and its first epoch."""
+
+    def fit(self, hp, model, *args, callbacks, **kwargs):
+        parts = self.curves[len(self.lengths)]
+        (stopping,) = [c for c in callbacks if isinstance(c, MedianStopping)]
+        lengths = [drive(stopping, model, *part) for part in parts]
+        self.lengths.append(lengths)
+        return {"val_accuracy": 0.5}
+
+
+def test_the_fits_of_a_trial_are_compared_with_those_at_their_place(tmp_path):
+    # The second fits are all worse than any first one.
+    trial = [(GOOD, 0), ([0.3, 0.3, 0.3, 0.3], 0)]
+    behind = [(GOOD, 0), (BAD, 0)]
+    hypermodel = InParts(trial, trial, trial, behind)
+    stopping = search(make_tuner(tmp_path, hypermodel), min_trials=3)
+    assert hypermodel.lengths == [[4, 4]] * 3 + [[4, 2]]
+    ((reason,),) = stopping.stopped_trials().values()
+    assert reason["fit"] == 1 and reason["median"] == pytest.approx(0.3)
+
+
+def test_executions_of_several_fits_are_counted_apart(tmp_path):
+    trial = [(GOOD, 0), (BAD, 0)]
+    hypermodel = InParts(*[trial] * 6)
+    tuner = make_tuner(tmp_path, hypermodel, executions_per_trial=2)
+    stopping = MedianStopping(tuner, min_trials=2, warmup_epochs=1)
+    tuner.oracle.max_trials = 3
+    tuner.search(callbacks=[stopping], verbose=0)
+    assert hypermodel.lengths == [[4, 4]] * 6
+    curves = stopping._curves.of("val_accuracy")
+    places = {(c.trial, c.execution, c.fit) for c in curves}
+    assert len(curves) == len(places) == 12
+    assert {c.execution for c in curves} == {c.fit for c in curves} == {0, 1}
+
+
+def test_a_fit_that_goes_on_goes_on_with_its_curve(tmp_path):
+    whole = [([*GOOD, *GOOD], 0)]
+    halves = [(GOOD, 0), (GOOD, 4)]
+    # Its best value was in the first half.
+    ahead = [([0.9, 0.9, 0.9, 0.9], 0), (BAD, 4)]
+    hypermodel = InParts(whole, halves, ahead)
+    stopping = search(make_tuner(tmp_path, hypermodel))
+    assert hypermodel.lengths == [[8], [4, 4], [4, 4]]
+    curves = stopping._curves.of("val_accuracy")
+    assert [len(curve.values) for curve in curves] == [8, 8, 8]
+
+
+def test_a_curve_that_begins_late_is_compared_from_there(tmp_path):
+    # Were their first epochs counted, the others would have 0.325.
+    whole = [([0.0, 0.0, 0.0, 0.0, 0.6, 0.6, 0.6, 0.6], 0)]
+    late = [([0.4, 0.4, 0.4, 0.4], 4)]
+    hypermodel = InParts(late, late, whole, whole, late)
+    stopping = search(make_tuner(tmp_path, hypermodel))
+    # Those that begin late say nothing of an epoch before.
+    assert hypermodel.lengths == [[4], [4], [8], [8], [1]]
+    ((reason,),) = stopping.stopped_trials().values()
+    assert reason["median"] == pytest.approx(0.5)
+
+
+def test_callbacks_that_are_not_passed_on_are_missed(tmp_path):
+    class Deaf(Prescribed):
+        def fit(self, hp, model, *args, **kwargs):
+            return {"val_accuracy": 0.5}
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search(make_tuner(tmp_path, Deaf(GOOD, GOOD)))
+    (told,) = [str(w.message) for w in caught if w.category is UserWarning]
+    assert "MedianStopping did not see trial" in told
 
 
 def test_a_search_that_goes_on_uses_the_curves_of_before(tmp_path):

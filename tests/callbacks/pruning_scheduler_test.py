@@ -1,3 +1,5 @@
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -278,3 +280,12 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 def test_a_schedule_is_a_function():
     with pytest.raises(TypeError, match="`schedule` .*schedule=0.5"):
         PruningScheduler(0.5)
+
+
+def test_copies_share_the_data_and_prune_apart(tiny):
+    data = (tiny.x, tiny.y)
+    pruning = PruningScheduler(HALF, 2, saliency="taylor", data=data)
+    twin = copy.deepcopy(pruning)
+    assert twin.data[0] is tiny.x
+    first, second = (tiny.fit(tiny.mlp(), c) for c in (pruning, twin))
+    assert share(first.masks[-1]) == share(second.masks[-1]) > 0

@@ -38,14 +38,14 @@ def softmax(logits):
 
 def test_a_model_runs_as_at_inference():
     model = net()
-    outputs, features = Teacher(model, [], None)(X)
+    (outputs,), features = Teacher(model, [], None)(X)
     np.testing.assert_allclose(outputs, model(X, training=False), atol=1e-6)
     assert features == {}
 
 
 def test_layers_are_returned_by_name():
     model = net()
-    outputs, features = Teacher(model, ["hidden", "last"], None)(X)
+    (outputs,), features = Teacher(model, ["hidden", "last"], None)(X)
     np.testing.assert_allclose(outputs, model(X, training=False), atol=1e-6)
     hidden = model.get_layer("hidden")(X)
     np.testing.assert_allclose(features["hidden"], hidden, atol=1e-6)
@@ -57,23 +57,23 @@ def test_outputs_keep_their_structure_beside_layers():
     hidden = keras.layers.Dense(4, name="hidden")(inputs)
     outputs = {"b": keras.layers.Dense(2)(hidden), "a": [hidden]}
     model = keras.Model(inputs, outputs)
-    found, features = Teacher(model, ["hidden"], None)(X)
+    (found,), features = Teacher(model, ["hidden"], None)(X)
     assert found["b"].shape == (6, 2)
     np.testing.assert_allclose(found["a"][0], features["hidden"])
 
 
 def test_a_function_and_a_subclassed_model_are_called():
-    outputs, _ = Teacher(lambda x: 2 * x, [], None)(X)
+    (outputs,), _ = Teacher(lambda x: 2 * x, [], None)(X)
     np.testing.assert_allclose(outputs, 2 * X)
     model = Subclassed()
     expected = model(X)
-    outputs, _ = Teacher(model, [], None)(X)
+    (outputs,), _ = Teacher(model, [], None)(X)
     np.testing.assert_allclose(outputs, expected, atol=1e-6)
 
 
 def test_stored_outputs_are_given_by_the_batch(tmp_path):
     stored = StoredOutputs.collect(net(), X, tmp_path)
-    outputs, _ = Teacher(stored, [], None)(stored.outputs)
+    (outputs,), _ = Teacher(stored, [], None)(stored.outputs)
     np.testing.assert_array_equal(outputs, stored.outputs)
 
 
@@ -85,7 +85,9 @@ def test_several_teachers_have_the_geometric_mean():
     expected = expected / expected.sum(axis=-1, keepdims=True)
     teacher = Teacher(models, [], None)
     outputs, _ = teacher(X)
-    found = softmax(np.array(teacher.logits(outputs)))
+    kinds = teacher.activations(outputs[0], None)
+    assert kinds == [["softmax"], ["linear"], ["softmax"]]
+    found = softmax(np.array(teacher.logits(outputs, kinds)))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -93,7 +95,8 @@ def test_the_logits_of_a_softmax_have_its_probabilities():
     model = net("softmax")
     teacher = Teacher(model, [], None)
     outputs, _ = teacher(X)
-    found = softmax(np.array(teacher.logits(outputs)))
+    kinds = teacher.activations(outputs[0], None)
+    found = softmax(np.array(teacher.logits(outputs, kinds)))
     np.testing.assert_allclose(found, model(X), atol=1e-6)
 
 
@@ -105,7 +108,9 @@ def test_each_output_has_its_activation():
 
 
 def test_nothing_flows_back_to_a_teacher(gradient):
-    found = gradient(lambda x: Teacher(lambda x: 2 * x, [], None)(x)[0] + x, X)
+    found = gradient(
+        lambda x: Teacher(lambda x: 2 * x, [], None)(x)[0][0] + x, X
+    )
     np.testing.assert_array_equal(found, np.ones_like(X))
 
 

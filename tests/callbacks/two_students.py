@@ -11,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_eff.callbacks import DistillationTeacher
+from keras_eff.distillation import ConnectedFeatures
 from keras_eff.distillation import HiddenCosine
+from keras_eff.distillation import SampleRelations
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(16, 8)).astype("float32")
@@ -36,8 +38,8 @@ def build():
     )
 
 
-def taught(scope, teacher, weights, losses):
-    """The logs of an epoch of two steps, and the weights after it."""
+def taught(scope, teacher, weights, losses, size=16, **options):
+    """The logs of an epoch of steps of eight, and the weights after it."""
     with scope:
         student = build()
         student.compile(
@@ -47,7 +49,13 @@ def taught(scope, teacher, weights, losses):
         student.set_weights(weights)
     teaching = DistillationTeacher(teacher, losses, student_loss_weight=0.25)
     history = student.fit(
-        X, Y, 8, shuffle=False, verbose=0, callbacks=[teaching]
+        X[:size],
+        Y[:size],
+        8,
+        shuffle=False,
+        verbose=0,
+        callbacks=[teaching],
+        **options,
     ).history
     return {
         "logs": {name: values[0] for name, values in history.items()},
@@ -71,6 +79,13 @@ def main():
             ("replicated", strategy.scope()),
         )
     }
+    # The last batch of nine samples leaves a replica without any.
+    uneven = {"size": 9, "sample_weight": RNG.random(9)}
+    relations = [SampleRelations(), ConnectedFeatures("hidden", "hidden")]
+    for name, losses in (("", None), ("_by_relations", relations)):
+        figures[f"replicated_unevenly{name}"] = taught(
+            strategy.scope(), teacher, weights, losses, **uneven
+        )
     print(json.dumps(figures))
 
 

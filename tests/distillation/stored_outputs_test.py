@@ -63,10 +63,10 @@ def test_inputs_may_be_a_structure(tmp_path):
 def test_a_collection_goes_on_where_it_stopped(tmp_path):
     first, second = Recorded(fails_at=16), Recorded()
     with pytest.raises(Interrupted):
-        StoredOutputs.collect(first, X, tmp_path, batch_size=8)
+        StoredOutputs.collect(first, X, tmp_path, 8, name="twice")
     with pytest.raises(ValueError, match="16 of 20 samples"):
         StoredOutputs(tmp_path)
-    stored = StoredOutputs.collect(second, X, tmp_path, batch_size=8)
+    stored = StoredOutputs.collect(second, X, tmp_path, 8, name="twice")
     assert first.rows + second.rows == X[:, 0].tolist()
     np.testing.assert_array_equal(stored.outputs, 2 * X)
 
@@ -83,8 +83,10 @@ def test_it_may_stop_while_it_writes_what_it_has_done(tmp_path, monkeypatch):
 
 
 def test_a_finished_collection_costs_nothing(tmp_path):
-    StoredOutputs.collect(Recorded(), X, tmp_path)
-    StoredOutputs.collect(Recorded(fails_at=0), X, tmp_path)
+    StoredOutputs.collect(Recorded(), X, tmp_path, name="twice")
+    again = Recorded(fails_at=0)
+    stored = StoredOutputs.collect(again, X, tmp_path, name="twice")
+    stored.check_teacher(again, name="twice")
 
 
 def test_other_data_is_refused(tmp_path):
@@ -104,6 +106,100 @@ def test_another_teacher_is_refused(tmp_path):
         stored.check_teacher(model())
     with pytest.raises(ValueError, match="outputs for another teacher"):
         StoredOutputs.collect(model(), X, tmp_path)
+
+
+def rows_of(*activations):
+    """A model of weights that are always the same."""
+    x = inputs = keras.Input((4,))
+    for activation in activations:
+        x = keras.layers.Dense(4, activation, kernel_initializer="ones")(x)
+    return keras.Model(inputs, x)
+
+
+def test_a_teacher_that_is_built_again_is_the_same(tmp_path):
+    teacher = rows_of("relu", "softmax")
+    stored = StoredOutputs.collect(teacher, X, tmp_path / "outputs")
+    # Its layers have other numbers.
+    stored.check_teacher(rows_of("relu", "softmax"))
+    teacher.save(tmp_path / "teacher.keras")
+    loaded = keras.saving.load_model(tmp_path / "teacher.keras")
+    loaded.trainable = False
+    StoredOutputs.collect(loaded, X, tmp_path / "outputs")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: rows_of("relu", None),
+        lambda: rows_of("tanh", "softmax"),
+        lambda: keras.Sequential([rows_of("relu", "softmax")]),
+    ],
+    ids=["end", "inside", "nested"],
+)
+def test_another_teacher_of_the_same_weights_is_refused(tmp_path, other):
+    stored = StoredOutputs.collect(rows_of("relu", "softmax"), X, tmp_path)
+    with pytest.raises(ValueError, match="those of this teacher. Received"):
+        stored.check_teacher(other())
+    with pytest.raises(ValueError, match="outputs for another teacher"):
+        StoredOutputs.collect(other(), X, tmp_path)
+
+
+class Scaled(keras.Model):
+    """Of code that no configuration tells."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+def test_code_of_a_models_own_is_known_by_what_it_gives(tmp_path):
+    StoredOutputs.collect(Scaled(lambda x: 2.0 * x), X, tmp_path)
+    with pytest.raises(ValueError, match="gives others for the same rows"):
+        StoredOutputs.collect(Scaled(lambda x: 3.0 * x), X, tmp_path)
+    StoredOutputs.collect(Scaled(lambda x: x + x), X, tmp_path)
+
+
+def test_a_function_is_known_by_its_name_alone(tmp_path, caplog):
+    stored = StoredOutputs.collect(lambda x: 2 * x, X, tmp_path / "a")
+    with pytest.raises(ValueError, match="known by the `name`"):
+        stored.check_teacher(lambda x: 2 * x)
+    with pytest.raises(ValueError, match="another teacher.*without a name"):
+        StoredOutputs.collect(rows_of("relu"), X, tmp_path / "a")
+    with caplog.at_level("WARNING", "absl"):
+        stored = StoredOutputs.collect(lambda x: 3 * x, X, tmp_path / "a")
+    np.testing.assert_array_equal(stored.outputs, 3 * X)
+    assert "20 rows" in caplog.text and "Give `name=`" in caplog.text
+    StoredOutputs.collect(lambda x: 2 * x, X, tmp_path / "b", name="first")
+    for name in ("second", None):
+        with pytest.raises(ValueError, match="outputs for another teacher"):
+            StoredOutputs.collect(lambda x: x, X, tmp_path / "b", name=name)
+    with pytest.raises(ValueError, match="`name` must be a string"):
+        StoredOutputs.collect(lambda x: x, X, tmp_path / "c", name=3)
+
+
+def test_a_collection_that_begins_anew_is_not_complete(tmp_path):
+    StoredOutputs.collect(Recorded(), X, tmp_path, batch_size=8)
+    with pytest.raises(Interrupted):
+        StoredOutputs.collect(Recorded(fails_at=8), X, tmp_path, batch_size=8)
+    with pytest.raises(ValueError, match="8 of 20 samples"):
+        StoredOutputs(tmp_path)
+
+
+def test_a_folder_of_the_first_version_loads_and_takes_no_more(tmp_path):
+    teacher = rows_of("relu")
+    StoredOutputs.collect(teacher, X, tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["version"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    stored = StoredOutputs(tmp_path)
+    assert stored.targets(X)["teacher"].shape == (20, 4)
+    with pytest.raises(ValueError, match="filled by another version"):
+        stored.check_teacher(teacher)
+    with pytest.raises(ValueError, match="version 1, not 2"):
+        StoredOutputs.collect(teacher, X, tmp_path)
 
 
 def test_a_folder_without_outputs_is_refused(tmp_path):
