@@ -41,9 +41,9 @@ REPLACED = {"adb", "ssh", "benchmark_model"}
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory):
+def other_commands(tmp_path_factory):
     """A folder with the other commands of this machine."""
-    folder = tmp_path_factory.mktemp("machine")
+    folder = tmp_path_factory.mktemp("commands")
     for directory in ("/usr/local/bin", "/usr/bin", "/bin"):
         for path in pathlib.Path(directory).iterdir():
             link = folder / path.name
@@ -53,10 +53,10 @@ def machine(tmp_path_factory):
 
 
 @pytest.fixture
-def scripts(tmp_path, monkeypatch, machine):
+def scripts(tmp_path, monkeypatch, other_commands):
     """Scripts that are first on PATH; none is a benchmark_model yet."""
     found = Scripts(tmp_path / "scripts")
-    path = [str(found.folder), str(machine)]
+    path = [str(found.folder), str(other_commands)]
     monkeypatch.setenv("PATH", os.pathsep.join(path))
     for name in ("KERAS_EFF_BENCHMARK_MODEL", "ANDROID_HOME"):
         monkeypatch.delenv(name, raising=False)
