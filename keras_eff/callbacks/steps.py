@@ -25,3 +25,10 @@ def iterations(model) -> int:
     """The steps that the optimizer of a model has made."""
     # Through NumPy: a replicated variable is not a number.
     return int(ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def accumulation_steps(model) -> int:
+    """The batches to one step of the optimizer of a model."""
+    optimizer = getattr(model, "optimizer", None)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return getattr(inner, "gradient_accumulation_steps", None) or 1

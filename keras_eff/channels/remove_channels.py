@@ -7,6 +7,7 @@ from keras_eff.channels.budget import least_sparsity
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.plan import ChannelPlan
 from keras_eff.channels.planner import Planner
+from keras_eff.channels.telling import tell
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.progress import check_verbose
 
@@ -153,6 +154,11 @@ def plan_channels(
     limits = Limits(multiple_of, min_channels, max_layer_sparsity)
     is_global = scope == "global"
     planner = Planner(model, saliency, is_global, limits, skip, dataset)
-    if not budgets:
-        return planner.plan(sparsity)
-    return least_sparsity(planner.plan, budgets, max_layer_sparsity, verbose)
+    if budgets:
+        plan = least_sparsity(
+            planner.plan, budgets, max_layer_sparsity, verbose
+        )
+    else:
+        plan = planner.plan(sparsity)
+    tell(plan, planner.groups, sparsity, budgets, multiple_of)
+    return plan
