@@ -21,7 +21,8 @@ class ChannelPlan:
 
     Made by `keras_eff.plan_channels`. Printed, it is a table of the groups of
     channels that can only go together: their layers, how many channels there
-    are, how many stay, and why some always do.
+    are, how many stay, and why some always do; then what of the model nothing
+    can go of, and which layers are in no count of products.
 
     Attributes:
         model: The model that was planned for.
