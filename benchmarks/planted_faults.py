@@ -125,8 +125,8 @@ FAULTS = [
     ),
     Fault(
         "callbacks/channel_pruning.py",
-        "for each in (variable, averages.get(id(variable)))",
-        "for each in (variable,)",
+        "for each in (variable, averages.get(id(variable))):",
+        "for each in (variable,):",
         [f"{_PRUNING}averages_and_files_hold_silent_channels"],
     ),
     Fault(

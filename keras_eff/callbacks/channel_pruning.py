@@ -21,7 +21,6 @@ from keras_eff.transforms.graph import is_graph
 
 # A step after any training.
 _FAR = 2**40
-_SLACK = 1e-6
 
 
 class ChannelPruning(keras.callbacks.Callback):
@@ -149,7 +148,7 @@ class ChannelPruning(keras.callbacks.Callback):
         self._num_batches += 1
         before, self._step = self._step, self._steps_made()
         if self._step // self.frequency > before // self.frequency:
-            self._update(self._step)
+            self._update(self._step, self._planner())
         else:
             self._silence()
         if logs is not None:
@@ -165,7 +164,7 @@ class ChannelPruning(keras.callbacks.Callback):
         # Where a traced function takes variables for constants, it is stale.
         self.model.train_function = None
         asked = float(self.schedule(_FAR))
-        if not self._has_told and self._asked < asked - _SLACK:
+        if not self._has_told and self._is_short(self._asked, asked):
             warnings.warn(
                 f"{self.schedule} has not come to its end: it asks for a share "
                 f"of {asked:.4g} of the channels in the end, and at step "
@@ -182,11 +181,11 @@ class ChannelPruning(keras.callbacks.Callback):
 
     def _end(self, logs=None):
         """Warns if fewer channels are silent than in the last step."""
-        vars(getattr(self.model, "history", self)).pop("on_train_end", None)
-        if not self._removed:
-            return
+        history = getattr(self.model, "history", None)
+        if history is not None:
+            vars(history).pop("on_train_end", None)
         left = silent(self._graph, self._removed)
-        if left < self._removed:
+        if len(left) < len(self._removed):
             share = self._sparsity * len(left) / len(self._removed)
             warnings.warn(
                 "Weights were restored at the end of training in which fewer "
@@ -205,7 +204,7 @@ class ChannelPruning(keras.callbacks.Callback):
         end = self._step + batches // accumulation_steps(self.model)
         last = end // self.frequency * self.frequency
         reached, asked = float(self.schedule(last)), float(self.schedule(_FAR))
-        if reached >= asked - _SLACK:
+        if not self._is_short(reached, asked):
             return False
         warnings.warn(
             f"{self.schedule} cannot finish: training ends at step {end} and "
@@ -214,6 +213,17 @@ class ChannelPruning(keras.callbacks.Callback):
             stacklevel=2,
         )
         return True
+
+    def _is_short(self, reached, asked):
+        """Whether more channels go for one share than for another."""
+        if reached >= asked:
+            return False
+        planner = self._planner()
+        counts = [
+            len(planner.plan(share, self._removed).removed)
+            for share in (reached, asked)
+        ]
+        return counts[0] < counts[1]
 
     def _read(self):
         """Looks at the model; from now on, its optimizer keeps silence."""
@@ -243,7 +253,8 @@ class ChannelPruning(keras.callbacks.Callback):
                 stacklevel=2,
             )
         self._first = self._step = self._iterations()
-        self._update(self._step // self.frequency * self.frequency)
+        last = self._step // self.frequency * self.frequency
+        self._update(last, planner)
 
     def _iterations(self):
         has_optimizer = getattr(self.model, "optimizer", None) is not None
@@ -266,24 +277,22 @@ class ChannelPruning(keras.callbacks.Callback):
             self._graph,
         )
 
-    def _update(self, step):
+    def _update(self, step, planner):
         self._asked = float(self.schedule(step))
-        plan = self._planner().plan(self._asked, self._removed)
+        plan = planner.plan(self._asked, self._removed)
         total = sum(group.num_channels for group in plan.groups)
         self._removed = plan.removed
         self._sparsity = len(plan.removed) / total if total else 0.0
-        averages = averages_of(self.model)
-        self._changes = [
-            (each, gone, held)
-            for variable, gone, held in keep_silent(plan.graph, plan.removed)
-            for each in (variable, averages.get(id(variable)))
-            if each is not None
-        ]
+        self._changes = keep_silent(plan.graph, plan.removed)
         self._silence()
 
     def _silence(self):
+        # An optimizer has averages from its first step on.
+        averages = averages_of(self.model)
         for variable, gone, held in self._changes:
-            variable.assign(ops.where(gone, held, variable))
+            for each in (variable, averages.get(id(variable))):
+                if each is not None:
+                    each.assign(ops.where(gone, held, each))
 
 
 def _is_open(model):

@@ -160,8 +160,8 @@ def test_silent_channels_stay_so_in_every_later_training(tmp_path, recwarn):
         is_zero(loaded.get_layer("wide").kernel)
         == is_zero(model.get_layer("wide").kernel)
     ).all()
-    (line,) = told(recwarn)
-    assert "silences a share of 0.008946" in line and "not 0.5" in line
+    # All that the schedule asks for in the end is silent.
+    assert not told(recwarn)
 
 
 def test_a_layer_that_begins_at_zero_is_not_silent(recwarn):
@@ -186,6 +186,11 @@ def test_averages_and_files_hold_silent_channels(tmp_path, order):
         assert num_silent(saved) == 4
         bias = saved.get_layer("wide").bias
         assert is_zero(bias).sum() == 4
+    # Averages of a new optimizer, without an update in this training.
+    again = keras.optimizers.Adam(use_ema=True, ema_momentum=0.9)
+    model.compile(again, "mse", jit_compile=False)
+    train(model, ChannelPruning(ConstantSparsity(0.5), frequency=100))
+    assert num_silent(model) == 4
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["first", "last"])
