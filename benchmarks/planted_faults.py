@@ -168,7 +168,7 @@ FAULTS = [
 ]
 
 
-def passes(tests, folder):
+def passes(tests, folder, is_told=False):
     """Whether tests pass in a checkout; None where they could not run."""
     command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"]
     command += [f"tests/{test}" for test in tests]
@@ -179,16 +179,19 @@ def passes(tests, folder):
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     try:
-        code = subprocess.run(
+        ended = subprocess.run(
             command,
             cwd=folder,
             env=environment,
             capture_output=True,
+            text=True,
             timeout=FLAGS.timeout_s,
-        ).returncode
+        )
     except subprocess.TimeoutExpired:
         return False
-    return {0: True, 1: False}.get(code)
+    if is_told and ended.returncode:
+        print(ended.stdout[-4000:], ended.stderr[-2000:], file=sys.stderr)
+    return {0: True, 1: False}.get(ended.returncode)
 
 
 def outcome(fault, folder):
@@ -212,7 +215,7 @@ def main(_):
         folder = pathlib.Path(name) / "checkout"
         shutil.copytree(_ROOT, folder, ignore=_LEFT_OUT)
         tests = dict.fromkeys(test for fault in chosen for test in fault.tests)
-        if not passes(tests, folder):
+        if not passes(tests, folder, is_told=True):
             raise app.UsageError("The tests do not pass without a fault.")
         print("| file | fault | outcome | s |\n|---|---|---|---|", flush=True)
         counts = collections.Counter()

@@ -190,8 +190,7 @@ class ChannelPruning(keras.callbacks.Callback):
             warnings.warn(
                 "Weights were restored at the end of training in which fewer "
                 f"channels are silent: a share of {self._sparsity:.4g} of the "
-                f"channels was silent, {share:.4g} is now. Do not restore "
-                "weights of epochs in which the schedule had not ended",
+                f"channels was silent, {share:.4g} is now",
                 stacklevel=2,
             )
 
@@ -297,6 +296,4 @@ class ChannelPruning(keras.callbacks.Callback):
 
 def _is_open(model):
     """Whether a model waits for data to know its inputs."""
-    if not is_graph(model):
-        return False
-    return not (model.built and getattr(model, "inputs", None))
+    return is_graph(model) and not (model.built and model.inputs)
