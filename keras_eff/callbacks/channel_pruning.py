@@ -41,11 +41,10 @@ class ChannelPruning(keras.callbacks.Callback):
 
     Silent channels stay silent: in averaged weights (`use_ema` of an optimizer,
     `keras.callbacks.SwapEMAWeights`), and, as a constraint of the variables, in
-    every later `fit` of this model, with this callback or without it. Only a
-    copy, such as `keras.models.clone_model` makes, is without the constraint.
-    What is silent shows in the weights, so that a run restored from a
-    checkpoint, or with a new optimizer, goes on with these channels and what
-    the schedule asks for beyond them at the optimizer's step.
+    every later `fit` of this model, with this callback or without it; copies
+    have no such constraint. What is silent shows in the weights, so that a run
+    restored from a checkpoint, or with a new optimizer, goes on with these
+    channels and what the schedule asks for beyond them at its step.
 
     Logs `channel_sparsity`, the share of all channels that is gone, those that
     cannot go included. A training that ends before its schedule, or whose
@@ -296,4 +295,6 @@ class ChannelPruning(keras.callbacks.Callback):
 
 def _is_open(model):
     """Whether a model waits for data to know its inputs."""
-    return is_graph(model) and not (model.built and model.inputs)
+    return is_graph(model) and not (
+        model.built and getattr(model, "inputs", None)
+    )
