@@ -27,3 +27,10 @@ def iterations(model) -> int:
         return 0
     # Through NumPy: a replicated variable is not a number.
     return int(ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def accumulation_steps(model) -> int:
+    """The batches to one step of the optimizer of a model."""
+    optimizer = getattr(model, "optimizer", None)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return getattr(inner, "gradient_accumulation_steps", None) or 1

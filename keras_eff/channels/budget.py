@@ -74,7 +74,8 @@ def least_sparsity(
 
 def _unmet(budgets, costs, sparsity):
     reached = "; ".join(
-        f"{budget.name}={budget.limit:g} with {costs[budget.name]:g} reached"
+        f"{budget.name}={budget.limit:,g}, of which {costs[budget.name]:,g} is "
+        "possible"
         for budget in budgets
         if budget.name in costs and costs[budget.name] > budget.limit
     )

@@ -42,8 +42,12 @@ def by_layer(groups, scores, shares, limits: Limits) -> set:
         shares: List of floats in [0, 1).
         limits: What must be left.
     """
-    counts = map(limits.count, groups, shares)
-    return _least(groups, scores, counts)
+    counts = [
+        # What is worth less than anything goes in any case.
+        max(limits.count(group, share), np.isneginf(of_group).sum())
+        for group, of_group, share in zip(groups, scores, shares, strict=True)
+    ]
+    return _least(groups, scores, counts, limits.multiple_of)
 
 
 def globally(groups, scores, share: float, limits: Limits) -> set:
@@ -52,6 +56,7 @@ def globally(groups, scores, share: float, limits: Limits) -> set:
     everything = np.concatenate([*scores, []])
     total = sum(group.num_channels for group in groups)
     wanted = min(math.floor(share * total + 1e-6), len(everything))
+    wanted = max(wanted, np.isneginf(everything).sum())
     if not wanted:
         return set()
     owners = np.repeat(range(len(groups)), list(map(len, scores)))
@@ -77,10 +82,14 @@ def empty(groups, limits: Limits) -> set:
     return by_layer(groups, used, shares, limits)
 
 
-def _least(groups, scores, counts):
+def _least(groups, scores, counts, multiple_of):
     removed = set()
     for group, of_group, count in zip(groups, scores, counts, strict=True):
         chosen = _least_of(group, of_group, count)
+        if len(chosen) < count:
+            # Fewer than can go leave as many more that a multiple stays.
+            more = -(group.num_channels - len(chosen)) % multiple_of
+            chosen = chosen[: max(len(chosen) - more, 0)]
         removed.update(group.roots[chosen].tolist())
     return removed
 

@@ -57,7 +57,7 @@ _OF_LAYERS = {
 
 _OF_OPERATIONS = {
     shape_rules.moved: (
-        "ExpandDims Flip GetItem Moveaxis Ravel Squeeze Swapaxes Transpose"
+        "ExpandDims Flip GetItem Moveaxis Squeeze Swapaxes Transpose"
     ),
     shape_rules.reshaped: "Reshape",
     shape_rules.padded: "Pad",

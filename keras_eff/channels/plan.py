@@ -12,6 +12,7 @@ from keras_eff.channels.cut import Cutter
 from keras_eff.channels.cut import silence
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.groups import ChannelGroup
+from keras_eff.transforms.graph import is_graph
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +21,8 @@ class ChannelPlan:
 
     Made by `keras_eff.plan_channels`. Printed, it is a table of the groups of
     channels that can only go together: their layers, how many channels there
-    are, how many stay, and why some always do.
+    are, how many stay, and why some always do; then what of the model nothing
+    can go of, and which layers are in no count of products.
 
     Attributes:
         model: The model that was planned for.
@@ -70,11 +72,59 @@ class ChannelPlan:
         )
 
     @functools.cached_property
+    def left(self) -> tuple[tuple[str, float, str], ...]:
+        """The layers of which nothing can go, the largest first.
+
+        Of each the name, its share of the weights of `model`, and the reason.
+        """
+        whole = dataclasses.replace(self, removed=frozenset())
+        found = []
+        for site in self._sites:
+            weights, reason = site.operation.weights, self._reason(site)
+            if weights and reason is not None:
+                size = sum(math.prod(weight.shape) for weight in weights)
+                share = size / whole.num_parameters
+                found.append((site.operation.name, share, reason))
+        return tuple(sorted(found, key=lambda row: -row[1]))
+
+    @functools.cached_property
+    def without_macs(self) -> tuple[str, ...]:
+        """The layers with kernels whose products `num_macs` does not count."""
+        return tuple(
+            site.operation.name
+            for site in self._sites
+            if site.reason is not None
+            # One of a single axis scales or shifts: no matrix of products.
+            and any(len(weight.shape) > 1 for weight in site.operation.weights)
+        )
+
+    def _reason(self, site):
+        """Why nothing of a layer can go; None if something can."""
+        # Those that begin here tell more than those that come in.
+        groups = [
+            *site.outputs.values(),
+            *(
+                labels
+                for axes in site.cuts.values()
+                for labels in axes.values()
+            ),
+        ]
+        roots = {
+            int(root): None
+            for labels in groups
+            for root in self.graph.labels.roots(labels)
+        }
+        reasons = [self.graph.labels.reason(root) for root in roots]
+        if None in reasons:
+            return None
+        return site.reason or next(iter(reasons), "it has no channels")
+
+    @functools.cached_property
     def num_macs(self) -> int:
         """Products of a weight in one sample, of the smaller model.
 
         Those of weights alone: not those of two activations, as in attention;
-        none of layers that are left whole because they are not known.
+        none of the layers in `without_macs`.
         """
         return sum(
             count * self._size(site, kernel)
@@ -89,7 +139,8 @@ class ChannelPlan:
             s
             for s in sites
             if isinstance(s.operation, keras.layers.Layer)
-            and not isinstance(s.operation, keras.Model)
+            # Their layers have sites of their own.
+            and not is_graph(s.operation)
         ]
 
     def _size(self, site, variable):
@@ -126,7 +177,22 @@ class ChannelPlan:
             f"parameters {self.num_parameters:,} of {whole.num_parameters:,}, "
             f"MACs {self.num_macs:,} of {whole.num_macs:,}"
         )
-        return "\n".join([*lines, total])
+        lines.append(total)
+        if self.left:
+            share = sum(share for _, share, _ in self.left)
+            lines.append(f"left whole, {share:.1%} of the parameters:")
+            lines += [f"  {row}" for row in rows_of(self.left)]
+        if self.without_macs:
+            names = _shortened(self.without_macs)
+            lines.append(f"MACs do not count those of: {names}")
+        return "\n".join(lines)
+
+
+def rows_of(left, most=8) -> list[str]:
+    """What is left of a model, a line for each layer."""
+    rows = [f"{name} {share:.1%}: {reason}" for name, share, reason in left]
+    more = len(rows) - most
+    return [*rows[:most], f"and {more} more"] if more > 0 else rows
 
 
 def _shortened(names, most=3):

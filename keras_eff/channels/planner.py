@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from keras_eff.channels import choice
 from keras_eff.channels import saliency as saliencies
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.groups import groups_of
 from keras_eff.channels.plan import ChannelPlan
+from keras_eff.channels.silent import silent
 from keras_eff.transforms.selection import selector
 
 
@@ -52,12 +55,15 @@ class Planner:
         self.groups = [group for group, _ in known]
         self._scores = [scores for _, scores in known]
 
-    def plan(self, sparsity) -> ChannelPlan:
+    def plan(self, sparsity, gone=frozenset()) -> ChannelPlan:
         """The plan for a share, or for a dict of shares by layer.
 
-        None for the channels whose weights are all zero.
+        None for the channels whose weights are all zero. Channels that are
+        `gone` already go in any case, and before others.
         """
         chosen = (self.groups, self._scores)
+        if gone:
+            chosen = (self.groups, self._scores_with(gone))
         if sparsity is None:
             removed = choice.empty(self.groups, self._limits)
         elif self._is_global:
@@ -68,6 +74,26 @@ class Planner:
         return ChannelPlan(
             self._model, self._all, self._graph, frozenset(removed)
         )
+
+    def silent(self) -> frozenset:
+        """The channels that can go and are silent already.
+
+        A layer of which all is zero was made so: none of it is silent.
+        """
+        found = set()
+        for group in self.groups:
+            of_group = silent(self._graph, group.roots)
+            if len(of_group) < len(group.roots):
+                found |= of_group
+        return frozenset(found)
+
+    def _scores_with(self, gone):
+        """What goes in any case is worth less than anything."""
+        gone = list(gone)
+        return [
+            np.where(np.isin(group.roots, gone), -np.inf, scores)
+            for group, scores in zip(self.groups, self._scores, strict=True)
+        ]
 
     def _shares(self, sparsity):
         if not isinstance(sparsity, Mapping):

@@ -7,6 +7,7 @@ from keras_eff.channels.budget import least_sparsity
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.plan import ChannelPlan
 from keras_eff.channels.planner import Planner
+from keras_eff.channels.telling import tell
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.progress import check_verbose
 
@@ -81,8 +82,9 @@ def plan_channels(
     normalizations, shared layers and nested models. Whole heads go of
     attention, and units of recurrent layers. What cannot be reasoned about,
     such as layers of your own, keeps the channels that it reads; the plan tells
-    which and why. A constant that a removed channel would have left, such as
-    the sigmoid of zero, goes into the next bias, or the channel stays.
+    which and why, and what share of the parameters nothing can go of. A
+    constant that a removed channel would have left, such as the sigmoid of
+    zero, goes into the next bias, or the channel stays.
 
     Args:
         model: Built `keras.Sequential` or Functional model, nested or with
@@ -92,7 +94,8 @@ def plan_channels(
             with `scope="layer"`. None with a budget; else for the channels
             whose weights are all zero, as `keras_eff.callbacks.ChannelPruning`
             leaves them. A constant that a bias or an offset still makes of
-            such a channel goes with it.
+            such a channel goes with it. A warning tells if there is none, or
+            if some that `ChannelPruning` silenced are silent no more.
         saliency: What a channel is worth: "l1" or "l2", of the weights that
             make it; "bn_scale", the factors of its batch normalization;
             "taylor", what the loss would change by, which needs `dataset` and
@@ -104,7 +107,8 @@ def plan_channels(
         max_layer_sparsity: Float in [0, 1), the most that goes of a group with
             `scope="global"`, or of all for a budget.
         multiple_of: Positive integer; as many channels stay of a group as are
-            a multiple of it. Integer kernels like 8.
+            a multiple of it. Integer kernels like 8. Groups that have no such
+            number are logged.
         min_channels: Positive integer, at least so many stay.
         skip: What keeps its channels: the name of a layer with weights, a
             layer class, a predicate on a layer, or a list of them. Those that
@@ -114,7 +118,8 @@ def plan_channels(
         max_parameters: Positive integer; in place of `sparsity`, the least of
             which the smaller model has no more weights.
         max_macs: Positive integer, the same for multiply-accumulates of
-            weights in one sample.
+            weights in one sample. Layers that are not known count none, and
+            are logged.
         max_latency_ms: Positive float, the same for the latency of the float
             file, in milliseconds, measured for each try.
         runner: For `max_latency_ms`, as in `keras_eff.latency.measure`.
@@ -153,6 +158,11 @@ def plan_channels(
     limits = Limits(multiple_of, min_channels, max_layer_sparsity)
     is_global = scope == "global"
     planner = Planner(model, saliency, is_global, limits, skip, dataset)
-    if not budgets:
-        return planner.plan(sparsity)
-    return least_sparsity(planner.plan, budgets, max_layer_sparsity, verbose)
+    if budgets:
+        plan = least_sparsity(
+            planner.plan, budgets, max_layer_sparsity, verbose
+        )
+    else:
+        plan = planner.plan(sparsity)
+    tell(plan, planner.groups, sparsity, budgets, multiple_of)
+    return plan

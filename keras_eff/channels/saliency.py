@@ -124,4 +124,5 @@ def scores_of(group: ChannelGroup, saliency: Callable) -> np.ndarray | None:
             f"{bool(np.isnan(scores).any())}, for the {len(group.roots)} "
             f"channels of {group.name!r}"
         )
-    return scores
+    # Minus infinity is for what goes in any case.
+    return np.maximum(scores, np.finfo(float).min)

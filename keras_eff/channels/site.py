@@ -43,6 +43,8 @@ class Site:
         fold: Constants to add to the bias, or None.
         uses: Dict from the id of a kernel to the kernel and how often a sample
             uses each of its weights.
+        reason: String or None, why nothing of it can go and nothing is known
+            of its products.
     """
 
     operation: object
@@ -54,3 +56,4 @@ class Site:
     changes: list[Callable] = dataclasses.field(default_factory=list)
     fold: Fold | None = None
     uses: dict = dataclasses.field(default_factory=dict)
+    reason: str | None = None

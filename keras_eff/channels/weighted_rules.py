@@ -171,6 +171,7 @@ def prelu(visit):
 def frozen(visit):
     """Of what cannot be reasoned about, nothing goes."""
     visit.freeze_inputs(f"{visit.name} mixes or orders them in its own way")
+    visit.site.reason = "nothing is known of how it uses its weights"
     return [None] * len(visit.outputs)
 
 

@@ -39,7 +39,7 @@ def test_nothing_goes_that_need_not():
 
 def test_a_budget_that_cannot_be_met_says_what_was_reached():
     budget = Budget("max_macs", 5, cost)
-    with pytest.raises(ValueError, match="max_macs=5 with 10 reached"):
+    with pytest.raises(ValueError, match="max_macs=5, of which 10 is"):
         least_sparsity(plan_for, [budget], 0.9, verbose=0)
 
 

@@ -64,3 +64,28 @@ def test_no_layer_of_a_group_loses_all():
         [group(range(4), places=places)], [np.arange(4.0)], [0.75], Limits()
     )
     assert found == {0, 2, 3}
+
+
+def test_a_multiple_stays_also_where_a_layer_would_lose_all():
+    small = types.SimpleNamespace(shape=(3, 2))
+    places = [(small, 1, [[0], [1], *[[]] * 6])]
+    scores = np.array([0.0, 1.0, 2.0, 3.0, 9.0, 9.0, 9.0, 9.0])
+    groups = [group(range(8), places=places)]
+    limits = Limits(multiple_of=4)
+    assert len(choice.by_layer(groups, [scores], [0.5], limits)) == 4
+    tight = [(small, 1, [[0], *[[]] * 4, [1], [], []])]
+    places = [*tight, (types.SimpleNamespace(shape=(3, 5)), 1, tight[0][2])]
+    groups = [group(range(8), num_frozen=1, places=tight)]
+    assert len(choice.by_layer(groups, [scores], [0.7], limits)) == 5
+    # One of the two stays: with it, five go, where six would.
+    limits = Limits(multiple_of=3)
+    assert len(choice.by_layer(groups, [scores], [0.7], limits)) == 6
+
+
+@pytest.mark.parametrize("is_global", [True, False])
+def test_what_is_worth_minus_infinity_goes_in_any_case(is_global):
+    groups = [group(range(4)), group(range(4, 8))]
+    scores = [np.array([-np.inf, 1, -np.inf, 2]), np.arange(4.0)]
+    shares = 0.0 if is_global else [0.0, 0.0]
+    choose = choice.globally if is_global else choice.by_layer
+    assert choose(groups, scores, shares, Limits()) == {0, 2}

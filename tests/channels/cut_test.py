@@ -130,11 +130,6 @@ def masked_heads(x, inputs):
     return layers.MultiHeadAttention(4, 3)(x, x, attention_mask=mask)
 
 
-def local_scores(x, _):
-    layer = keras_eff.layers.LocalProjectedAttention(4, 3, 2)
-    return layer(x, return_attention_scores=True)
-
-
 def looked_up(x, _):
     indices = ops.cast(ops.abs(x), "int32")
     return layers.Embedding(9, 3)(indices)
@@ -165,17 +160,6 @@ BUILDERS = {
     "constant into depthwise": lambda: between(
         layers.DepthwiseConv2D(3, depth_multiplier=2, activation="sigmoid")
     ),
-    "padding": lambda: between(layers.ZeroPadding2D(), activation="relu"),
-    "padding a constant": lambda: between(layers.ZeroPadding2D()),
-    "groups": lambda: between(
-        layers.Conv2D(8, 3, groups=4, padding="same"), activation="relu"
-    ),
-    "transposed": lambda: between(
-        layers.Conv2DTranspose(5, 3, strides=2), activation="relu"
-    ),
-    "separable": lambda: between(
-        layers.SeparableConv2D(5, 2, depth_multiplier=2), activation="relu"
-    ),
     "renormalized": lambda: between(layers.BatchNormalization(renorm=True)),
     "constant inside a composed layer": lambda: between(
         keras_eff.layers.DepthwiseSeparable(
@@ -197,7 +181,6 @@ BUILDERS = {
     "attention": lambda: behind(attention(value_dim=2), "relu"),
     "attention scores": lambda: behind(scores, "relu"),
     "mask of heads": lambda: behind(masked_heads, "relu"),
-    "local attention scores": lambda: behind(local_scores, "relu"),
     "looked up": lambda: behind(looked_up),
     "recurrent with a mask": lambda: behind(of_mask(layers.LSTM(5)), "relu"),
     "bidirectional": lambda: behind(
@@ -205,9 +188,6 @@ BUILDERS = {
             x
         ),
         "relu",
-    ),
-    "recurrent of ours": lambda: behind(
-        lambda x, _: keras_eff.layers.QRNN(5, 3, "ifo")(x), "relu"
     ),
     "recurrent of ours with states": lambda: behind(
         lambda x, _: keras_eff.layers.QRNN(5, 3, return_state=True)(x), "relu"

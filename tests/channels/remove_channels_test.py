@@ -90,8 +90,12 @@ def test_what_is_skipped_keeps_its_channels(skip, model):
     assert kept(plan) == {"stem": 8, "inner": 8, "head": 4}
 
 
-def test_nothing_goes_unless_asked_for(model):
-    assert not keras_eff.plan_channels(model).removed
+def test_a_model_without_silent_channels_is_told_of(model, recwarn):
+    smaller = keras_eff.remove_channels(model)
+    assert smaller.count_params() == model.count_params()
+    told = [str(w.message) for w in recwarn if w.category is UserWarning]
+    assert len(told) == 1
+    assert told[0].startswith("No channel of the model is silent")
 
 
 def test_a_class_is_skipped(model):

@@ -1,6 +1,7 @@
 """Puts the stand-ins of benchmark_model, adb and ssh on PATH."""
 
 import os
+import pathlib
 
 import pytest
 
@@ -35,11 +36,27 @@ esac
 """
 
 
+# What stands in for something is not to be found on the machine as well.
+REPLACED = {"adb", "ssh", "benchmark_model"}
+
+
+@pytest.fixture(scope="session")
+def other_commands(tmp_path_factory):
+    """A folder with the other commands of this machine."""
+    folder = tmp_path_factory.mktemp("commands")
+    for directory in ("/usr/local/bin", "/usr/bin", "/bin"):
+        for path in pathlib.Path(directory).iterdir():
+            link = folder / path.name
+            if not (path.name in REPLACED or os.path.lexists(link)):
+                link.symlink_to(path)
+    return folder
+
+
 @pytest.fixture
-def scripts(tmp_path, monkeypatch):
+def scripts(tmp_path, monkeypatch, other_commands):
     """Scripts that are first on PATH; none is a benchmark_model yet."""
     found = Scripts(tmp_path / "scripts")
-    path = [str(found.folder), "/usr/local/bin", "/usr/bin", "/bin"]
+    path = [str(found.folder), str(other_commands)]
     monkeypatch.setenv("PATH", os.pathsep.join(path))
     for name in ("KERAS_EFF_BENCHMARK_MODEL", "ANDROID_HOME"):
         monkeypatch.delenv(name, raising=False)

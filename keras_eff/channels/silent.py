@@ -1,0 +1,99 @@
+"""Channels that stay silent, whatever a model is trained with afterwards."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_eff.channels.cut import silence
+
+
+class Silent:
+    """The constraint that keeps the weights of silent channels at zero.
+
+    An optimizer applies it in each of its steps: that of this `fit`, and those
+    of later ones.
+
+    Args:
+        variable: `keras.Variable`, of which nothing is silent yet. Its own
+            constraint goes on to apply.
+    """
+
+    def __init__(self, variable):
+        self.constraint = variable.constraint
+        # A variable, so that a function that was traced sees it change.
+        self.gone = keras.Variable(
+            np.zeros(variable.shape, bool), trainable=False, dtype="bool"
+        )
+
+    def __call__(self, value):
+        if self.constraint is not None:
+            value = self.constraint(value)
+        return ops.where(self.gone, 0, value)
+
+
+def constrain(graph) -> bool:
+    """Gives the variables by which channels become zero their constraint.
+
+    Returns:
+        Boolean, whether any did not have it.
+    """
+    free = [
+        variable
+        for site in graph.sites.values()
+        for variable, _ in site.zeros.values()
+        if not isinstance(variable.constraint, Silent)
+    ]
+    for variable in free:
+        if not isinstance(variable.constraint, Silent):
+            variable.constraint = Silent(variable)
+    return bool(free)
+
+
+def keep_silent(graph, removed: set) -> list:
+    """From now on, the optimizer keeps these channels silent.
+
+    Returns:
+        What `cut.silence` does, of tensors.
+    """
+    changes = silence(graph, removed)
+    for variable, gone, held in changes:
+        if not held.any():
+            variable.constraint.gone.assign(gone)
+    return [
+        (
+            variable,
+            ops.convert_to_tensor(gone),
+            ops.convert_to_tensor(held.astype(variable.dtype)),
+        )
+        for variable, gone, held in changes
+    ]
+
+
+def silent(graph, roots) -> set:
+    """Those of some channels of which all that makes them is at zero."""
+    awake = set()
+    for of_axis, variable, axis, held in _axes(graph):
+        value = np.moveaxis(ops.convert_to_numpy(variable), axis, -1)
+        # What a normalization holds is a moving average: near, not equal.
+        is_held = np.isclose(value, held, rtol=1e-3, atol=0.0)
+        is_held = is_held.reshape(-1, value.shape[-1]).all(0)
+        awake.update(of_axis[~is_held].tolist())
+    return set(map(int, roots)) - awake
+
+
+def silenced(graph) -> set:
+    """The channels that an optimizer is to keep silent."""
+    found = set()
+    for of_axis, variable, axis, _ in _axes(graph):
+        if isinstance(variable.constraint, Silent):
+            gone = ops.convert_to_numpy(variable.constraint.gone)
+            gone = np.moveaxis(gone, axis, -1).reshape(-1, gone.shape[axis])
+            found.update(of_axis[gone.all(0)].tolist())
+    return found
+
+
+def _axes(graph):
+    for site in graph.sites.values():
+        for (key, axis), (variable, held) in site.zeros.items():
+            roots = graph.labels.roots(site.cuts[key][axis])
+            yield roots, variable, axis, held
