@@ -6,7 +6,6 @@ import numpy as np
 from absl import logging
 
 from keras_eff.distillation import fingerprint
-
 from keras_eff.draft import draft
 
 _MANIFEST = "manifest.json"

@@ -17,8 +17,6 @@ from keras_eff.transforms.graph import replay
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.rewriter import Rewriter
 
-# Below 1 by the least step: a rescaling that the converter does not drop.
-ALMOST_ONE = 1.0 - 2.0**-24
 _TAKES_FACTORS = ("linear", "model", "same_scale", "weighted")
 
 
@@ -43,7 +41,7 @@ class Lowering(Rewriter):
         if self.rules and layers_of(model, FakeQuant):
             self._floats = float_operations(model)
             self._apart = roundings_beside_floats(model)
-        return rebuild(model, self.rule, on_output=self.unscaled)
+        return rebuild(model, self.rule, on_output=self.output)
 
     def rule(self, call):
         kind = kind_of(call.operation)
@@ -55,6 +53,17 @@ class Lowering(Rewriter):
         if is_float or is_padding:
             return self.in_floats(call)
         return super().rule(call)
+
+    def output(self, tensor):
+        """The tensor as an output of the model.
+
+        Of a rounded one that floats are computed from too, a copy: where the
+        file returns integers, the converter drops the floats.
+        """
+        tensor = self.unscaled(tensor)
+        if id(tensor) not in self._gates:
+            return tensor
+        return self.round(self.rescaled(tensor), *self.range_of(tensor))
 
     def in_floats(self, call):
         """Does a call in such a way that no part of it becomes integer."""
