@@ -87,7 +87,7 @@ def check_end(pools, scope, frequency, end) -> dict:
         masks = [p.mask for p in weights]
         mask_update.budgets(masks, scope, reached)
         asked[schedule] = reached
-        if reached < final - 1e-6:
+        if reached < final - 1e-6 and _is_less(weights, final):
             warnings.warn(
                 f"{schedule} cannot finish: training ends at step {end} and "
                 f"its last update, at step {last}, prunes a share of "

@@ -208,7 +208,6 @@ class PruningScheduler(keras.callbacks.Callback):
         params = self.params or {}
         batches, epochs = params.get("steps"), params.get("epochs")
         counted = self._counter.num_batches if self._counter else 0
-        counted = counted or epoch * (batches or 0)
         self._counter = StepCounter(model, counted, num_ended > 0)
         self._step = self._counter.step(model)
         end = None

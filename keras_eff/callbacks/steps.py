@@ -46,13 +46,14 @@ class StepCounter:
 
     Args:
         model: `keras.Model`.
-        num_batches: Integer, the batches counted before.
+        num_batches: Integer, the batches counted before; if any, they count on.
         is_late: Whether a batch of this training has ended already.
     """
 
     def __init__(self, model, num_batches=0, is_late=False):
         self._first = 0 if is_late else self._iterations(model)
-        self._moves = None if self._has_optimizer(model) else False
+        counts = num_batches or not self._has_optimizer(model)
+        self._moves = False if counts else None
         self._before = num_batches
         self._num_batches = 0
         self._batch = -1

@@ -10,6 +10,7 @@ from absl import logging
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.prunable_weights import is_changed
 from keras_eff.transforms.selection import operations
 from keras_eff.transforms.sparsity import is_counted
@@ -38,27 +39,29 @@ class LeftDense:
         return f"{self.name} ({self.reason}; a share of {self.share:.3f})"
 
 
-def left_dense(model, reasons) -> list[LeftDense]:
+def left_dense(model, chosen, unfit) -> list[LeftDense]:
     """What stays dense in a model that `prune` has made.
 
     Args:
         model: The model.
-        reasons: Dict from names of layers to reasons known, those of choice.
+        chosen: Dict from the names of layers that were to stay dense to why.
+        unfit: The same for those that were not.
     """
     total, rows = 0, []
     for layer in _layers(model):
+        masked = _masked(layer)
         weights = [v for v in layer.weights if is_counted(v)]
         sizes = {id(v): math.prod(v.shape) for v in weights}
         total += sum(sizes.values())
-        left = sum(n for key, n in sizes.items() if key not in _masked(layer))
+        left = sum(n for key, n in sizes.items() if key not in masked)
         if left:
             rows.append((layer, left))
     return [
         LeftDense(
             layer.name,
-            reasons.get(layer.name) or _reason(layer),
+            chosen.get(layer.name) or unfit.get(layer.name) or _reason(layer),
             left / total,
-            layer.name in reasons,
+            layer.name in chosen,
         )
         for layer, left in rows
     ]
@@ -91,11 +94,10 @@ def tell(rows, is_default) -> None:
 def _layers(model):
     """The layers of a graph, those of nested graphs too, each once."""
     found = dict.fromkeys(operation for operation, _ in operations(model))
-    graphs = {id(x) for x in found if isinstance(x, keras.Function)}
     return [
         x
         for x in found
-        if isinstance(x, keras.layers.Layer) and id(x) not in graphs
+        if isinstance(x, keras.layers.Layer) and not is_graph(x)
     ]
 
 

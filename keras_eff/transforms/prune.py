@@ -106,7 +106,7 @@ def prune(
     if target is not None:
         _prune_now(pruned, masker.made, target)
     chosen = {x.name: thin.get(x, "skipped") for x in masker.skipped}
-    tell(left_dense(pruned, {**masker.unfit, **chosen}), skip is None)
+    tell(left_dense(pruned, chosen, masker.unfit), skip is None)
     return pruned
 
 
@@ -175,7 +175,12 @@ class _Masker(Rewriter):
     def _masked(self, layer, weights):
         """A clone with a mask for each weight, in place of older ones."""
         chain = getattr(layer, "transforms", ())
-        others = [clone(x) for x in chain if not isinstance(x, PruningMask)]
+        new = {weight.path for weight in weights}
+        others = [
+            clone(step)
+            for step in chain
+            if not isinstance(step, PruningMask) or step.weight not in new
+        ]
         masks = [
             PruningMask(
                 self._schedule or _schedule_of(layer),

@@ -20,7 +20,8 @@ def strip(model) -> keras.Model:
     what its mask hides is zero in the weight itself. The clone computes the
     same function, its file loads without `keras_eff`, and its weights load
     into the model that was pruned: layers have the names, and weights the
-    order, that they had there.
+    order, that they had there. Where that nests a `keras.Sequential`, which a
+    clone nests as a Functional model, use `set_weights` and not a file.
 
     The masks are gone: a clone that trains on gives its zeros up. Layers
     without masks are copied as they are.
