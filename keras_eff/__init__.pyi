@@ -22,3 +22,4 @@ from .transforms import prune as prune
 from .transforms import quantization_sensitivity as quantization_sensitivity
 from .transforms import quantize as quantize
 from .transforms import sparsity as sparsity
+from .transforms import strip as strip

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.callbacks.optimizer_slots import slots_of
+
 _ROWS = 128
 
 
@@ -83,17 +85,32 @@ CRITERIA = {
 NEEDS_DATA = {"taylor", "obd", "gradient"}
 
 
+def saliencies_of(saliency, evidence) -> list:
+    """What each weight is worth: NumPy arrays, one for each `Prunable`.
+
+    Args:
+        saliency: See `keras_eff.callbacks.PruningScheduler`.
+        evidence: `Evidence`.
+    """
+    if not callable(saliency):
+        return SALIENCIES[saliency](evidence)
+    saliencies = [np.asarray(saliency(w)) for w in evidence.weights]
+    shapes = [w.shape for w in evidence.weights]
+    if [s.shape for s in saliencies] != shapes:
+        raise ValueError(
+            "Argument `saliency` must return an array of the shape of the "
+            f"weight. Received: shapes {[s.shape for s in saliencies]} for "
+            f"weights of shapes {shapes}"
+        )
+    return saliencies
+
+
 def _momentum(model, variable):
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    # Variables in two nested models may share a path: then they keep order.
-    alike = [v for v in model.trainable_variables if v.path == variable.path]
-    name = variable.path.replace("/", "_") + "_momentum"
-    slots = [s for s in getattr(optimizer, "variables", ()) if s.name == name]
-    for owner, slot in zip(alike, slots, strict=False):
+    for slot in slots_of(model, variable, "momentum"):
         momentum = ops.convert_to_numpy(slot)
-        if owner is variable and np.any(momentum):
+        if np.any(momentum):
             return momentum
-    kind = type(optimizer)
+    kind = type(getattr(model, "optimizer", None))
     raise ValueError(
         "Momentum needs an optimizer that keeps one, such as Adam or "
         "SGD(momentum=0.9), and that has made a step: let the schedule begin "

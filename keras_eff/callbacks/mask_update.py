@@ -1,9 +1,21 @@
 """Which weights the masks of one pool keep: those that share a schedule."""
 
+import math
+
 from keras_eff.layers.pruning_mask import check_reach
 from keras_eff.ops import pruning
 
 SCOPES = ("layer", "global", "erk")
+
+
+def size(masks) -> int:
+    """The number of weights of some masks."""
+    return sum(math.prod(mask.mask.shape) for mask in masks)
+
+
+def hidden(masks) -> float:
+    """The share of their weights that some masks hide."""
+    return sum(m.sparsity * size([m]) for m in masks) / size(masks)
 
 
 def budgets(masks, scope, sparsity) -> list[tuple[list, float]]:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.callbacks.optimizer_slots import slots_of
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
@@ -23,17 +24,24 @@ class Prunable:
     @property
     def weight(self) -> np.ndarray:
         """The weight as the layer sees it, pruned entries 0."""
-        weight = ops.convert_to_numpy(self.variable)
-        mask = ops.convert_to_numpy(self.mask.mask)
-        return np.where(mask, weight, weight.dtype.type(0))
+        return self.mask.stored(ops.convert_to_numpy(self.variable))
+
+    def hide(self) -> None:
+        """Makes the stored weight what the layer sees, where it is stored."""
+        weight = ops.convert_to_tensor(self.variable)
+        mask = ops.convert_to_tensor(self.mask.mask)
+        self.variable.assign(ops.where(mask, weight, ops.zeros_like(weight)))
 
     def store_zeros(self, weight=None) -> None:
         """Makes the stored weight what the layer sees of one, by default it."""
-        mask = ops.convert_to_numpy(self.mask.mask)
-        weight = (
-            ops.convert_to_numpy(self.variable) if weight is None else weight
-        )
-        self.variable.assign(np.where(mask, weight, weight.dtype.type(0)))
+        seen = self.weight if weight is None else self.mask.stored(weight)
+        self.variable.assign(seen)
+
+    def store_zeros_of_averages(self, model) -> None:
+        """The same for the moving averages that optimizers keep of it."""
+        for average in slots_of(model, self.variable, "average"):
+            values = ops.convert_to_numpy(average)
+            average.assign(self.mask.stored(values))
 
 
 def prunables(model) -> list[Prunable]:
@@ -44,3 +52,8 @@ def prunables(model) -> list[Prunable]:
         for step in layer.transforms
         if isinstance(step, PruningMask)
     ]
+
+
+def are_built(model) -> bool:
+    """Whether the layers of a model have their weights, and masks."""
+    return bool(model.built) and all(p.mask.built for p in prunables(model))

@@ -1,11 +1,12 @@
 """What a model's pruning will come to, checked before it trains."""
 
-import math
 import warnings
 
 import numpy as np
 
 from keras_eff.callbacks import mask_update
+from keras_eff.callbacks.mask_update import hidden
+from keras_eff.callbacks.mask_update import size
 from keras_eff.callbacks.prunable import prunables
 
 # A step after any training.
@@ -42,10 +43,7 @@ def pools(model, schedule) -> dict:
 
 def sparsity(pools) -> float:
     """The share of all prunable weights that the masks hide."""
-    masks = [p.mask for weights in pools.values() for p in weights]
-    sizes = [math.prod(mask.mask.shape) for mask in masks]
-    hidden = sum(m.sparsity * n for m, n in zip(masks, sizes, strict=True))
-    return hidden / sum(sizes)
+    return hidden([p.mask for weights in pools.values() for p in weights])
 
 
 def is_behind(pools, step) -> bool:
@@ -54,20 +52,21 @@ def is_behind(pools, step) -> bool:
     By more than the unit that rounding accounts for, in each mask that has
     been pruned before.
     """
-    for schedule, weights in pools.items():
-        sizes = [p.mask.unit_sizes for p in weights]
-        asked = float(schedule(step)) * sum(s.sum() for s in sizes)
-        hidden = sum(
-            p.mask.sparsity * s.sum()
-            for p, s in zip(weights, sizes, strict=True)
-        )
-        slack = sum(s.max() for s in sizes) if hidden else 0
-        if asked - hidden > slack:
-            return True
-    return False
+    return any(
+        _is_less(weights, float(schedule(step)))
+        for schedule, weights in pools.items()
+    )
 
 
-def check_end(pools, scope, frequency, end) -> None:
+def _is_less(weights, asked):
+    """Whether masks hide less than a share, by more than rounding does."""
+    masks = [p.mask for p in weights]
+    found = hidden(masks)
+    slack = sum(int(mask.unit_sizes.max()) for mask in masks) if found else 0
+    return (asked - found) * size(masks) > slack
+
+
+def check_end(pools, scope, frequency, end) -> dict:
     """Warns of schedules that the last update leaves unfinished.
 
     Args:
@@ -75,19 +74,45 @@ def check_end(pools, scope, frequency, end) -> None:
         scope: See `PruningScheduler`, as `frequency`.
         end: The last step of the training, or None where it is not known.
 
+    Returns:
+        Dict from each schedule to what it comes to at the end.
+
     Raises:
         ValueError: If the pattern of a layer cannot reach its sparsity.
     """
+    asked = {}
     for schedule, weights in pools.items():
         last = _FAR if end is None else end // frequency * frequency
         reached, final = float(schedule(last)), float(schedule(_FAR))
         masks = [p.mask for p in weights]
         mask_update.budgets(masks, scope, reached)
-        if reached < final - 1e-6:
+        asked[schedule] = reached
+        if reached < final - 1e-6 and _is_less(weights, final):
             warnings.warn(
                 f"{schedule} cannot finish: training ends at step {end} and "
                 f"its last update, at step {last}, prunes a share of "
                 f"{reached:.4g}, not {final:.4g}",
+                stacklevel=2,
+            )
+    return asked
+
+
+def check_reached(pools, asked, step) -> None:
+    """Warns of schedules that a training has left unfinished.
+
+    Args:
+        pools: See `pools`, after the training.
+        asked: Dict from each schedule to what it was to come to.
+        step: The last step of the training.
+    """
+    for schedule, weights in pools.items():
+        if _is_less(weights, asked[schedule]):
+            found = hidden([p.mask for p in weights])
+            warnings.warn(
+                f"{schedule} did not finish: it asks for a sparsity of "
+                f"{asked[schedule]:.4g}, and the model has {found:.4g} after "
+                f"step {step}, where training ended: it was stopped early, was "
+                "shorter than the schedule, or restored earlier weights",
                 stacklevel=2,
             )
 

@@ -1,20 +1,25 @@
 import copy
-import numbers
 
 import keras
-import numpy as np
 
 from keras_eff.callbacks import mask_update
 from keras_eff.callbacks import pruning_plan
+from keras_eff.callbacks.after_history import after_history
+from keras_eff.callbacks.after_history import is_before_history
 from keras_eff.callbacks.dense_gradients import DenseGradients
 from keras_eff.callbacks.evidence import CRITERIA
-from keras_eff.callbacks.evidence import NEEDS_DATA
-from keras_eff.callbacks.evidence import SALIENCIES
 from keras_eff.callbacks.evidence import Evidence
+from keras_eff.callbacks.evidence import saliencies_of
+from keras_eff.callbacks.mask_floors import MaskFloors
+from keras_eff.callbacks.prunable import are_built
 from keras_eff.callbacks.prunable import prunables
+from keras_eff.callbacks.pruning_arguments import check_choices
+from keras_eff.callbacks.pruning_arguments import check_data
+from keras_eff.callbacks.pruning_arguments import check_fraction
+from keras_eff.callbacks.steps import StepCounter
+from keras_eff.callbacks.steps import accumulation_steps
 from keras_eff.callbacks.steps import check_frequency
 from keras_eff.callbacks.steps import check_schedule
-from keras_eff.callbacks.steps import iterations
 
 # The share of the training in which weights are exchanged (RigL).
 _REGROWTH_SHARE = 0.75
@@ -27,12 +32,21 @@ class PruningScheduler(keras.callbacks.Callback):
     weights of least saliency go, until the share that the schedule asks for
     at that step is gone. A layer's own schedule comes before that of the
     callback. Pruned weights stay zero; with `regrow` some come back, as 0, in
-    place of others. Stored weights are made truly zero at each update, at the
-    end of each epoch and at the end of training.
+    place of others. Stored weights are made truly zero after each batch, and
+    in every file.
 
     The step is the optimizer's, and the masks are weights of the model, so
-    that a run restored from a checkpoint goes on where it stopped. Logs
-    `sparsity`, the share of all prunable weights that is zero.
+    that a run restored from a checkpoint goes on where it stopped. Where the
+    optimizer of the model makes no steps, as beside a `train_step` with
+    optimizers of its own, the batches are counted. What was pruned before the
+    training stays pruned when the steps begin anew, as with a fresh optimizer:
+    only `apply`, or a schedule that falls from one step to a later one, gives
+    weights back. A training that ends with less than its schedule asks for
+    warns of it. Logs `sparsity`, the share of all prunable weights that is
+    zero.
+
+    In a loop of your own, call `set_model(model)`, then `on_train_batch_end`
+    after each step, with its number, and `on_train_end` in the end.
 
     Args:
         schedule: Function of the step that returns the sparsity in [0, 1),
@@ -101,18 +115,9 @@ class PruningScheduler(keras.callbacks.Callback):
         if schedule is not None:
             check_schedule(schedule)
         check_frequency(frequency)
-        if not callable(saliency):
-            _check_choice("saliency", saliency, SALIENCIES)
-        _check_choice("scope", scope, mask_update.SCOPES)
-        _check_choice("regrow", regrow, (None, *CRITERIA))
-        _check_fraction(regrow_fraction)
-        if {saliency, regrow} & NEEDS_DATA and not isinstance(data, tuple):
-            raise ValueError(
-                "Gradients need argument `data`, a tuple of arrays (x, y). "
-                f"Received: data of {type(data)} with saliency={saliency!r}, "
-                f"regrow={regrow!r}"
-            )
-        _check_lengths(data)
+        check_choices(saliency, scope, regrow)
+        check_fraction(regrow_fraction)
+        check_data(data, saliency, regrow)
         self.schedule = schedule
         self.frequency = frequency
         self.saliency = saliency
@@ -121,33 +126,104 @@ class PruningScheduler(keras.callbacks.Callback):
         self.regrow_fraction = regrow_fraction
         self.data = data
         self._gradients = None
-        self._step = None
+        self._step = self._counter = self._floors = None
+        self._asked = {}
+        self._is_before_history = False
 
     def __deepcopy__(self, memo):
         # keras-tuner copies callbacks for each training: the data are shared.
         return copy.copy(self)
 
     def set_model(self, model):
+        if model is not self.model:
+            self._counter = None
         super().set_model(model)
         self._step = self._gradients = None
-        is_dense = self.regrow == "momentum"
         for prunable in prunables(model):
-            if prunable.mask.has_dense_gradient != is_dense:
-                prunable.mask.has_dense_gradient = is_dense
+            if prunable.mask.has_dense_gradient != self._is_dense:
+                prunable.mask.has_dense_gradient = self._is_dense
                 # It was traced with the other gradient.
                 model.train_function = None
 
+    @property
+    def _is_dense(self):
+        """Whether pruned weights get a gradient."""
+        return self.regrow == "momentum"
+
+    def _check_gradients(self, model):
+        for prunable in prunables(model):
+            if prunable.mask.has_dense_gradient != self._is_dense:
+                raise ValueError(
+                    'Argument `regrow="momentum"` needs a model that has its '
+                    "layers before it trains: call `model.build(input_shape)`. "
+                    f"Received: layer {prunable.layer.name!r}, made in `fit`"
+                )
+
     def on_epoch_begin(self, epoch, logs=None):
-        if self._step is not None:
+        # Keras may build the layers in the first batch.
+        if self._step is None and are_built(self._given_model()):
+            self._begin(epoch)
+        if self._counter is not None:
+            self._counter.begin_epoch()
+
+    def on_train_batch_end(self, batch, logs=None):
+        model = self._given_model()
+        if self._step is None:
+            self._begin(num_ended=batch + 1)
+        before, self._step = self._step, self._counter.step_after(model, batch)
+        if self._step // self.frequency > before // self.frequency:
+            fraction = self._fraction(self._step) if self.regrow else 0.0
+            self._update(model, self._step, fraction)
+        else:
+            # What the optimizer has moved, by the momentum from before.
+            for prunable in self._pruned:
+                prunable.hide()
+        if logs is not None:
+            logs["sparsity"] = self._sparsity
+
+    def on_epoch_end(self, epoch, logs=None):
+        model = self._given_model()
+        _store_zeros(model)
+        self._is_before_history = is_before_history(model, epoch)
+        if logs is not None and self._step is not None:
+            logs["sparsity"] = self._sparsity
+
+    def on_train_end(self, logs=None):
+        model = self._given_model()
+        _store_zeros(model)
+        self._gradients = None
+        if self._step is None:
             return
+        if self._is_before_history:
+            # Callbacks to come may restore the weights of an earlier epoch.
+            after_history(model, self._end)
+        else:
+            self._end()
+
+    def _given_model(self):
+        if self.model is None:
+            raise RuntimeError(
+                "`PruningScheduler` has no model: call `set_model(model)` "
+                "before its other methods. Received: model=None"
+            )
+        return self.model
+
+    def _begin(self, epoch=0, num_ended=0):
         model = self.model
-        self._step = iterations(model)
-        batches = self.params.get("steps")
-        epochs = self.params["epochs"] - epoch
-        left = _num_steps(model.optimizer, epochs * batches) if batches else 0
-        end = self._step + left if batches else None
+        self._check_gradients(model)
+        params = self.params or {}
+        batches, epochs = params.get("steps"), params.get("epochs")
+        counted = self._counter.num_batches if self._counter else 0
+        self._counter = StepCounter(model, counted, num_ended > 0)
+        self._step = self._counter.step(model)
+        end = None
+        if batches and epochs:
+            left = (epochs - epoch) * batches - num_ended
+            end = self._step + left // accumulation_steps(model)
         pools = pruning_plan.pools(model, self.schedule)
-        pruning_plan.check_end(pools, self.scope, self.frequency, end)
+        self._asked = pruning_plan.check_end(
+            pools, self.scope, self.frequency, end
+        )
         if self.regrow is not None:
             fraction = self.regrow_fraction
             pruning_plan.check_regrowth(pools, self.regrow, fraction, end)
@@ -157,37 +233,28 @@ class PruningScheduler(keras.callbacks.Callback):
                 )
             self._fraction = fraction
         last = self._step // self.frequency * self.frequency
+        self._floors = MaskFloors(pools, self.scope, last, self._asked)
         if pruning_plan.is_behind(pools, last):
             self._update(model, last)
-        self._sparsity = pruning_plan.sparsity(pools)
+        self._note(pools)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def _end(self):
         model = self.model
-        before, self._step = self._step, iterations(model)
-        if self._step // self.frequency > before // self.frequency:
-            fraction = self._fraction(self._step) if self.regrow else 0.0
-            self._update(model, self._step, fraction)
-        if logs is not None:
-            logs["sparsity"] = self._sparsity
-
-    def on_epoch_end(self, epoch, logs=None):
-        _store_zeros(self.model)
-        if logs is not None:
-            logs["sparsity"] = self._sparsity
-
-    def on_train_end(self, logs=None):
-        _store_zeros(self.model)
-        self._gradients = None
+        _store_zeros(model)
+        pools = pruning_plan.pools(model, self.schedule)
+        pruning_plan.check_reached(pools, self._asked, self._step)
 
     def apply(self, model, step=0):
         """Prunes a model at once, without `fit`.
+
+        Masks that hide more than the schedules ask for give weights back, as 0.
 
         Args:
             model: `keras.Model` with prunable layers; compiled, if the saliency
                 is of gradients or momentum.
             step: Integer, the step at which the schedules are read.
         """
-        self._gradients = None
+        self._gradients = self._floors = None
         self._update(model, step)
         self._gradients = None
 
@@ -196,7 +263,8 @@ class PruningScheduler(keras.callbacks.Callback):
         weights = [p for pool in pools.values() for p in pool]
         evidence = self._evidence(model, weights, step)
         masks = [p.mask for p in weights]
-        saliencies = dict(zip(masks, self._saliencies(evidence), strict=True))
+        found = saliencies_of(self.saliency, evidence)
+        saliencies = dict(zip(masks, found, strict=True))
         criteria = {}
         if fraction:
             grown = CRITERIA[self.regrow](evidence)
@@ -206,62 +274,29 @@ class PruningScheduler(keras.callbacks.Callback):
             for group, share in mask_update.budgets(
                 [p.mask for p in pool], self.scope, asked
             ):
+                if self._floors is not None:
+                    share = self._floors.raised(group, share)
                 mask_update.update(group, saliencies, share, criteria, fraction)
+        if self._floors is not None:
+            self._floors.note(masks)
         for prunable, weight in zip(weights, evidence.weights, strict=True):
             # What was hidden comes back as 0, wherever the optimizer moved it.
             prunable.store_zeros(weight)
+        self._note(pools)
+
+    def _note(self, pools):
+        """Keeps what is the same until the next update."""
         self._sparsity = pruning_plan.sparsity(pools)
+        weights = [p for pool in pools.values() for p in pool]
+        self._pruned = [p for p in weights if p.mask.sparsity]
 
     def _evidence(self, model, weights, step):
         if self.data is not None and self._gradients is None:
             self._gradients = DenseGradients(model, weights, self.data)
         return Evidence(model, weights, self._gradients, step)
 
-    def _saliencies(self, evidence):
-        if not callable(self.saliency):
-            return SALIENCIES[self.saliency](evidence)
-        saliencies = [np.asarray(self.saliency(w)) for w in evidence.weights]
-        shapes = [w.shape for w in evidence.weights]
-        if [s.shape for s in saliencies] != shapes:
-            raise ValueError(
-                "Argument `saliency` must return an array of the shape of the "
-                f"weight. Received: shapes {[s.shape for s in saliencies]} for "
-                f"weights of shapes {shapes}"
-            )
-        return saliencies
-
-
-def _num_steps(optimizer, num_batches):
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    return num_batches // (inner.gradient_accumulation_steps or 1)
-
 
 def _store_zeros(model):
     for prunable in prunables(model):
         prunable.store_zeros()
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"Argument `{name}` must be one of {list(choices)}. "
-            f"Received: {name}={value!r}"
-        )
-
-
-def _check_lengths(data):
-    lengths = {len(x) for x in keras.tree.flatten(data) if x is not None}
-    if len(lengths) > 1:
-        raise ValueError(
-            "Argument `data` must hold arrays of one length. "
-            f"Received: lengths {sorted(lengths)}"
-        )
-
-
-def _check_fraction(value):
-    is_number = isinstance(value, numbers.Real) and 0 < value < 1
-    if not is_number and not callable(value):
-        raise ValueError(
-            "Argument `regrow_fraction` must be a float in (0, 1) or a "
-            f"function of the step. Received: regrow_fraction={value!r}"
-        )
+        prunable.store_zeros_of_averages(model)

@@ -107,6 +107,15 @@ class PruningMask(WeightTransform):
         gradient = weight - ops.stop_gradient(weight)
         return ops.stop_gradient(masked) + gradient
 
+    def stored(self, weight):
+        """The weight with its hidden entries zero.
+
+        Args:
+            weight: NumPy array.
+        """
+        mask = ops.convert_to_numpy(self.mask)
+        return np.where(mask, weight, weight.dtype.type(0))
+
     @property
     def block(self):
         """The shape of what is pruned as a whole, over all axes."""

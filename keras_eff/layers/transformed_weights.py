@@ -1,10 +1,10 @@
 import functools
 import inspect
-import operator
 
 import keras
 
 from keras_eff.layers.weight_transform import WeightTransform
+from keras_eff.layers.weight_transform import attribute_at
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -90,8 +90,8 @@ class TransformedWeights(keras.layers.Wrapper):
     def variable_of(self, transform):
         """The variable of the wrapped layer that a transform acts on."""
         try:
-            variable = operator.attrgetter(transform.weight)(self.layer)
-        except AttributeError:
+            variable = attribute_at(self.layer, transform.weight)
+        except (AttributeError, IndexError):
             variable = None
         if all(variable is not known for known in self.layer.variables):
             raise ValueError(
@@ -142,6 +142,14 @@ class TransformedWeights(keras.layers.Wrapper):
             seen[key] = transform(seen[key])
         return list(seen.values())
 
+    def save_own_variables(self, store):
+        # Called before those of the layer inside: its files hold what it
+        # computes with, wherever an optimizer has moved what is hidden.
+        if self.built:
+            for transform in self.transforms:
+                _store(self.variable_of(transform), transform)
+        super().save_own_variables(store)
+
     def compute_mask(self, *args, **kwargs):
         return self.layer.compute_mask(*args, **kwargs)
 
@@ -167,6 +175,13 @@ class TransformedWeights(keras.layers.Wrapper):
             for t in config.pop("transforms")
         ]
         return cls(layer, transforms, **config)
+
+
+def _store(variable, transform):
+    value = keras.ops.convert_to_numpy(variable)
+    stored = transform.stored(value)
+    if stored is not value:
+        variable.assign(stored)
 
 
 def _symbolic(value):

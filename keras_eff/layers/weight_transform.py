@@ -14,7 +14,8 @@ class WeightTransform(keras.layers.Layer):
 
     Args:
         weight: String, the attribute of the layer that the step transforms;
-            dots lead to the layers inside it, as in `"cell.kernel"`.
+            dots lead to the layers inside it, as in `"cell.kernel"`, numbers
+            into lists, as in `"cell.cells.0.kernel"`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Class attributes:
@@ -61,6 +62,14 @@ class WeightTransform(keras.layers.Layer):
                 f"order={self.order!r}"
             )
 
+    def stored(self, weight):
+        """The weight as a file is to hold it: by default as it is.
+
+        Args:
+            weight: NumPy array.
+        """
+        return weight
+
     def compute_output_shape(self, input_shape):
         return input_shape
 
@@ -71,9 +80,17 @@ class WeightTransform(keras.layers.Layer):
         return {**super().get_config(), "weight": self.weight}
 
 
+def attribute_at(layer, path: str):
+    """The attribute at the end of a path such as `"cell.cells.0.kernel"`."""
+    value = layer
+    for part in path.split("."):
+        value = value[int(part)] if part.isdecimal() else getattr(value, part)
+    return value
+
+
 def _check_weight(weight):
-    is_string = isinstance(weight, str)
-    if not is_string or not all(map(str.isidentifier, weight.split("."))):
+    parts = weight.split(".") if isinstance(weight, str) else [""]
+    if not all(part.isidentifier() or part.isdecimal() for part in parts):
         raise ValueError(
             "Argument `weight` must be the name of an attribute, such as "
             f"'kernel' or 'cell.kernel'. Received: weight={weight!r}"

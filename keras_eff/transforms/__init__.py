@@ -12,6 +12,7 @@ from keras_eff.transforms.sensitivity_report import RoundingEffect
 from keras_eff.transforms.sensitivity_report import Sensitivity
 from keras_eff.transforms.sparsity import Sparsity
 from keras_eff.transforms.sparsity import sparsity
+from keras_eff.transforms.strip_masks import strip
 
 __all__ = [
     "Coverage",
@@ -28,4 +29,5 @@ __all__ = [
     "quantization_sensitivity",
     "quantize",
     "sparsity",
+    "strip",
 ]

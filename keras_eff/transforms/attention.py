@@ -4,7 +4,10 @@ import math
 import keras
 from keras import ops
 
+from keras_eff.transforms.carried_steps import state_of_steps
+from keras_eff.transforms.carried_steps import with_steps
 from keras_eff.transforms.graph import mask_of
+from keras_eff.transforms.kinds import unwrapped
 
 _PLAIN_KEYWORDS = {
     "query",
@@ -12,6 +15,12 @@ _PLAIN_KEYWORDS = {
     "key",
     "return_attention_scores",
     "training",
+}
+_ATTRIBUTES = {
+    "query": "query_dense",
+    "key": "key_dense",
+    "value": "value_dense",
+    "attention_output": "output_dense",
 }
 _OF_DENSE = (
     "kernel_initializer",
@@ -34,7 +43,7 @@ def expand_attention(call, rewriter):
 
 
 def _is_plain(call):
-    config = call.operation.get_config()
+    config = unwrapped(call.operation).get_config()
     given = {
         name
         for name, value in call.kwargs.items()
@@ -54,7 +63,7 @@ def _is_plain(call):
 
 
 def _attend(
-    layer,
+    whole,
     rewriter,
     query,
     value,
@@ -64,7 +73,8 @@ def _attend(
     **unused,
 ):
     """`softmax(query @ key.T / sqrt(key_dim)) @ value`, each head apart."""
-    project = functools.partial(_project, layer, rewriter)
+    layer = unwrapped(whole)
+    project = functools.partial(_project, whole, rewriter)
     named = functools.partial(_named, layer, rewriter)
     heads = functools.partial(_heads, layer, rewriter)
     key = value if key is None else key
@@ -84,13 +94,18 @@ def _attend(
     return (outputs, scores) if return_attention_scores else outputs
 
 
-def _project(layer, rewriter, part, dense, tensor):
+def _project(whole, rewriter, part, dense, tensor):
     """One of the four projections, as a `Dense` over all heads at once."""
-    kernel = ops.reshape(dense.kernel, (tensor.shape[-1], -1))
+    layer, weight = unwrapped(whole), f"{_ATTRIBUTES[part]}.kernel"
+
+    def flat(kernel):
+        return ops.reshape(kernel, (tensor.shape[-1], -1))
+
+    kernel = flat(dense.kernel)
     biases = [] if dense.bias is None else [ops.reshape(dense.bias, (-1,))]
 
     def make():
-        return keras.layers.Dense(
+        projection = keras.layers.Dense(
             kernel.shape[-1],
             use_bias=bool(biases),
             name=rewriter.unique(f"{layer.name}_{part}"),
@@ -98,8 +113,11 @@ def _project(layer, rewriter, part, dense, tensor):
             trainable=layer.trainable and dense.trainable,
             **{name: getattr(dense, name) for name in _OF_DENSE},
         )
+        return with_steps(projection, whole, weight)
 
-    return rewriter.apply((id(layer), part), make, [kernel, *biases], tensor)
+    steps = state_of_steps(whole, weight, flat)
+    values = [kernel, *biases, *steps]
+    return rewriter.apply((id(layer), part), make, values, tensor)
 
 
 def _heads(layer, rewriter, part, tensor, order=(0, 2, 1, 3)):

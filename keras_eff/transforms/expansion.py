@@ -67,7 +67,7 @@ def _weighted(call, rewriter):
 
 def _separable(call, rewriter):
     outputs = expand_separable(call, rewriter)
-    return _activate(call.operation, outputs, rewriter)
+    return _activate(unwrapped(call.operation), outputs, rewriter)
 
 
 def _activate(layer, tensor, rewriter):

@@ -43,6 +43,9 @@ ACTIVATIONS = frozenset(FIXED_RANGES) | {
 # Kinds that stay float behind an operation that does.
 FOLLOWING = ("batch_norm", "clip", "linear", "relu", "same_scale")
 
+# Kinds whose rules see to the transforms of a weight.
+_WITH_WEIGHTS = ("attention", "separable", "weighted")
+
 # Layers of ours that are neither weights nor fake-quants.
 _OURS = {
     layers.DepthwiseSeparable: "composed",
@@ -140,7 +143,7 @@ def kind_of(operation) -> str:
     """The rule that an operation falls under; "unknown" stays float."""
     if isinstance(operation, TransformedWeights):
         kind = kind_of(operation.layer)
-        return kind if kind == "weighted" else "unknown"
+        return kind if kind in _WITH_WEIGHTS else "unknown"
     if isinstance(operation, FakeQuant):
         return "fake_quant"
     if isinstance(operation, KeepFloat):

@@ -7,13 +7,17 @@ from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.schedules import ConstantSparsity
+from keras_eff.transforms.cloning import assign
 from keras_eff.transforms.cloning import clone
+from keras_eff.transforms.cloning import copy_state
 from keras_eff.transforms.cloning import with_transforms
 from keras_eff.transforms.composed import open_composed
 from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.kinds import WEIGHTS
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.kinds import unwrapped
+from keras_eff.transforms.left_dense import left_dense
+from keras_eff.transforms.left_dense import tell
+from keras_eff.transforms.prunable_weights import prunable_weights
 from keras_eff.transforms.rewriter import Rewriter
 from keras_eff.transforms.selection import operations
 from keras_eff.transforms.selection import selector
@@ -34,12 +38,18 @@ def prune(
     for a schedule, it is pruned at once: the weights of least magnitude go, in
     each layer (other choices: `PruningScheduler.apply`).
 
-    Dense layers, convolutions and embeddings are wrapped in
+    Layers with a kernel, a recurrent kernel or embeddings are wrapped in
     `keras_eff.layers.TransformedWeights`, with a `keras_eff.layers.PruningMask`
-    as the first step; steps that a layer has already, such as the fake-quant
-    of `keras_eff.quantize`, are kept. By default the first convolution and the
-    last layer with weights are left dense, in the order of calls: thin as
-    they are, they have little to save and much to lose.
+    for each such weight as the first step: dense layers, convolutions of all
+    kinds, recurrent layers, attention, those inside `Bidirectional` and
+    `TimeDistributed`, and those inside layers of your own. Steps that a layer
+    has already, such as the fake-quant of `keras_eff.quantize`, are kept. By
+    default the first convolution and the last layer with weights are left
+    dense, in the order of calls: thin as they are, they have little to save
+    and much to lose. A warning names what cannot be pruned, with the reason
+    and the share of the weights; what the default leaves dense is logged.
+
+    `keras_eff.strip` is the way back, to plain layers of Keras.
 
     Args:
         model: Built `keras.Sequential` or Functional model, nested or with
@@ -85,39 +95,104 @@ def prune(
     if target is not None:
         schedule = ConstantSparsity(target)
     PruningMask(schedule, pattern, block_shape)
-    skip = _thin_layers(model).__contains__ if skip is None else skip
-    made = []
+    thin = _thin_layers(model) if skip is None else {}
+    masker = _Masker(
+        (schedule, pattern, block_shape),
+        thin.__contains__ if skip is None else selector(model, skip),
+    )
+    pruned = masker.rewrite(model)
+    if not masker.made:
+        raise _nothing_to_prune(model, skip, thin)
+    if target is not None:
+        _prune_now(pruned, masker.made, target)
+    chosen = {x.name: thin.get(x, "skipped") for x in masker.skipped}
+    tell(left_dense(pruned, chosen, masker.unfit), skip is None)
+    return pruned
 
-    def masked(call, rewriter):
+
+class _Masker(Rewriter):
+    """Puts a mask before each weight that can be pruned.
+
+    Args:
+        arguments: Tuple `(schedule, pattern, block_shape)`, see `prune`.
+        keeps: See `Rewriter`.
+
+    Attributes:
+        made: List of the masks.
+        skipped: The operations that `keeps` chose.
+        unfit: Dict from names of layers to why a pattern does not fit them.
+    """
+
+    def __init__(self, arguments, keeps):
+        super().__init__({"composed": open_composed}, self._keeps)
+        self._chosen = keeps
+        self._schedule, self._pattern, self._block_shape = arguments
+        self.made = []
+        self.skipped = []
+        self.unfit = {}
+
+    def _keeps(self, operation):
+        is_chosen = bool(self._chosen(operation))
+        if is_chosen:
+            self.skipped.append(operation)
+        return is_chosen
+
+    def rule(self, call):
         layer = call.operation
-        name, axes = WEIGHTS[type(unwrapped(layer)).__name__]
-        step = PruningMask(
-            schedule or _schedule_of(layer),
-            pattern,
-            block_shape,
-            axes or (-1,),
-            weight=name,
-        )
-        made.append(step)
-        return rewriter.apply(
+        is_open = kind_of(layer) in ("model", "composed")
+        weights = [] if is_open else self._fitting(layer)
+        if not weights or self.keeps(layer):
+            return super().rule(call)
+        self.begin(call)
+        is_new = id(layer) not in self._layers
+        outputs = self.apply(
             id(layer),
-            lambda: _with_mask(layer, step),
-            _state(layer, name),
+            lambda: self._masked(layer, weights),
+            None,
             *call.args,
             **call.kwargs,
         )
+        if is_new:
+            _copy_state(layer, self._layers[id(layer)])
+        return outputs
 
-    rules = {"composed": open_composed, "weighted": masked}
-    rewriter = Rewriter(rules, selector(model, skip))
-    pruned = rewriter.rewrite(model)
-    if not made:
-        raise ValueError(
-            "The model has no layer to prune: give `skip` less to keep. "
-            f"Received: model {model.name!r}, skip={skip}"
-        )
-    if target is not None:
-        _prune_now(pruned, made, target)
-    return pruned
+    def _fitting(self, layer):
+        """The weights of a layer that the pattern fits."""
+        if not isinstance(layer, keras.layers.Layer):
+            return []
+        weights = prunable_weights(layer)
+        is_free = self._pattern in ("unstructured", "channel")
+        if is_free and tuple(self._block_shape) == (1, 1):
+            return weights
+        fitting = [weight for weight in weights if weight.is_matrix]
+        if len(fitting) < len(weights):
+            self.unfit[layer.name] = (
+                "a kernel of several axes of outputs, which blocks and N:M "
+                "patterns do not fit"
+            )
+        return fitting
+
+    def _masked(self, layer, weights):
+        """A clone with a mask for each weight, in place of older ones."""
+        chain = getattr(layer, "transforms", ())
+        new = {weight.path for weight in weights}
+        others = [
+            clone(step)
+            for step in chain
+            if not isinstance(step, PruningMask) or step.weight not in new
+        ]
+        masks = [
+            PruningMask(
+                self._schedule or _schedule_of(layer),
+                self._pattern,
+                self._block_shape,
+                weight.channel_axes,
+                weight=weight.path,
+            )
+            for weight in weights
+        ]
+        self.made += masks
+        return with_transforms(layer, [*masks, *others])
 
 
 def _schedule_of(layer):
@@ -129,36 +204,59 @@ def _schedule_of(layer):
 
 
 def _thin_layers(model):
-    """The first convolution and the last layer with weights."""
+    """The first convolution and the last layer with weights, and as what."""
     weighted = [
-        operation
-        for operation, _ in operations(model)
-        if kind_of(operation) == "weighted"
+        x
+        for x, _ in operations(model)
+        if isinstance(x, keras.layers.Layer)
+        and kind_of(x) not in ("model", "composed")
+        and prunable_weights(x)
     ]
     convolutions = [
         x for x in weighted if "Conv" in type(unwrapped(x)).__name__
     ]
-    return {*convolutions[:1], *weighted[-1:]}
+    return {
+        **{x: "first convolution, by default" for x in convolutions[:1]},
+        **{x: "last layer with weights, by default" for x in weighted[-1:]},
+    }
 
 
-def _with_mask(layer, step):
-    """A clone with the step first in its chain, in place of an older one."""
-    others = [
-        clone(other)
-        for other in getattr(layer, "transforms", ())
-        if not isinstance(other, PruningMask)
-    ]
-    return with_transforms(layer, [step, *others])
+def _nothing_to_prune(model, skip, thin):
+    if skip is None and thin:
+        names = [layer.name for layer in thin]
+        return ValueError(
+            "The model has no layer to prune but those that stay dense by "
+            "default, the first convolution and the last layer with weights: "
+            "give `skip=()` to prune them too. "
+            f"Received: model {model.name!r} with layers {names}"
+        )
+    if skip is None or skip == ():
+        return ValueError(
+            "The model has no layer with a weight that can be pruned: a "
+            "kernel, a recurrent kernel or embeddings. "
+            f"Received: model {model.name!r}"
+        )
+    return ValueError(
+        "The model has no layer to prune: give `skip` less to keep. "
+        f"Received: model {model.name!r}, skip={_named(skip)}"
+    )
 
 
-def _state(layer, name):
-    """The variables for the clone: as they are, and a mask that hides none."""
-    chain = getattr(layer, "transforms", ())
-    if any(isinstance(step, PruningMask) for step in chain):
-        return layer.variables
-    mask = np.ones(getattr(unwrapped(layer), name).shape, bool)
-    steps = [variable for step in chain for variable in step.variables]
-    return [*unwrapped(layer).variables, mask, *steps]
+def _named(skip):
+    """`skip` as a caller wrote it: functions and classes by their names."""
+    if isinstance(skip, (list, tuple, set)):
+        return [_named(item) for item in skip]
+    return getattr(skip, "__name__", skip)
+
+
+def _copy_state(layer, pruned):
+    """Gives a masked clone all state of a layer, and the masks that it had."""
+    copy_state(unwrapped(layer), pruned.layer)
+    old = {(s.weight, s.order): s for s in getattr(layer, "transforms", ())}
+    for step in pruned.transforms:
+        before = old.get((step.weight, step.order))
+        if before is not None:
+            assign(step, before.variables)
 
 
 def _prune_now(model, masks, sparsity):
@@ -167,6 +265,6 @@ def _prune_now(model, masks, sparsity):
             if any(step is mask for mask in masks):
                 variable = layer.variable_of(step)
                 weight = keras.ops.convert_to_numpy(variable)
-                step.prune(sparsity, np.abs(weight))
-                kept = keras.ops.convert_to_numpy(step.mask)
-                variable.assign(np.where(kept, weight, 0))
+                # What was pruned before stays pruned.
+                step.prune(max(sparsity, step.sparsity), np.abs(weight))
+                variable.assign(step.stored(weight))

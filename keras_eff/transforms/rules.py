@@ -18,7 +18,7 @@ from keras_eff.transforms.placement import reads_floats
 
 
 def _unknown(call, placement):
-    layer = call.operation
+    layer = unwrapped(call.operation)
     reason = getattr(getattr(layer, "activation", None), "__name__", None)
     if type(layer).__name__ != "Activation" or reason is None:
         reason = type(layer).__name__
@@ -30,7 +30,8 @@ def _unless_masked(rule):
 
     def apply(call, placement):
         if call.is_masked:
-            reason = f"{type(call.operation).__name__}, masked"
+            kind = type(unwrapped(call.operation))
+            reason = f"{kind.__name__}, masked"
             return placement.stay_float(call, reason)
         return rule(call, placement)
 

@@ -1,5 +1,9 @@
 import keras
 
+from keras_eff.transforms.carried_steps import state_of_steps
+from keras_eff.transforms.carried_steps import with_steps
+from keras_eff.transforms.kinds import unwrapped
+
 _OF_BOTH = ("data_format", "trainable")
 _OF_DEPTHWISE = (
     "kernel_size",
@@ -20,19 +24,24 @@ _OF_KERNEL = ("initializer", "regularizer", "constraint")
 
 def expand_separable(call, rewriter):
     """Calls the two plain convolutions; the activation is left to do."""
-    layer = call.operation
+    whole = call.operation
+    layer = unwrapped(whole)
     kernel, *others = layer.variables
     outputs = rewriter.apply(
         (id(layer), "depthwise"),
-        lambda: _depthwise(layer, rewriter),
-        [kernel],
+        lambda: with_steps(
+            _depthwise(layer, rewriter), whole, "depthwise_kernel"
+        ),
+        [kernel, *state_of_steps(whole, "depthwise_kernel")],
         *call.args,
         **call.kwargs,
     )
     return rewriter.apply(
         (id(layer), "pointwise"),
-        lambda: _pointwise(layer, rewriter),
-        others,
+        lambda: with_steps(
+            _pointwise(layer, rewriter), whole, "pointwise_kernel"
+        ),
+        [*others, *state_of_steps(whole, "pointwise_kernel")],
         outputs,
     )
 

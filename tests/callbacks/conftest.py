@@ -86,6 +86,20 @@ def kernels(model):
     return [ops.convert_to_numpy(p.variable) for p in prunables(model)]
 
 
+def zeros(model):
+    """The share of zeros among the prunable weights, as they are stored."""
+    return np.mean(np.concatenate([k.ravel() for k in kernels(model)]) == 0)
+
+
+def told(action, word="sparsity"):
+    """What an action warns of: messages with a word."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        action()
+    messages = [str(warning.message) for warning in caught]
+    return [message for message in messages if word in message]
+
+
 def gradient_by_row(kernel):
     """The gradient of each row's loss, for the `linear` model."""
     errors = X @ kernel - Y
@@ -113,7 +127,7 @@ def unfinished():
 
 @pytest.fixture(scope="session")
 def tiny():
-    names = (mlp, linear, fit, masks, kernels, gradient_by_row)
+    names = (mlp, linear, fit, masks, kernels, zeros, told, gradient_by_row)
     functions = {function.__name__: function for function in names}
     return types.SimpleNamespace(x=X, y=Y, **functions)
 

@@ -1,11 +1,14 @@
 import keras
 import numpy as np
+import pytest
 
 import keras_eff
+from keras_eff.callbacks import PruningScheduler
 from keras_eff.callbacks.prunable import prunables
 from keras_eff.layers import PrunableDense
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
+from keras_eff.schedules import ConstantSparsity
 
 
 def test_each_prunable_weight_is_found_once():
@@ -45,3 +48,31 @@ def test_zeros_are_stored(tiny):
     np.testing.assert_array_equal(tiny.kernels(model)[0], kernel)
     prunable.store_zeros()
     np.testing.assert_array_equal(tiny.kernels(model)[0], expected)
+
+
+def averaging():
+    return keras.optimizers.Adam(0.1, use_ema=True)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", averaging])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_files_hold_zeros_whatever_the_order(
+    tiny, tmp_path, optimizer, is_first
+):
+    Checkpoint = keras.callbacks.ModelCheckpoint
+    last = str(tmp_path / "last.keras")
+    paths = [last, str(tmp_path / "batch.keras")]
+    callbacks = [
+        PruningScheduler(ConstantSparsity(0.75, 2), 1),
+        Checkpoint(paths[0]),
+        Checkpoint(paths[1], save_freq=3),
+    ]
+    if callable(optimizer):
+        optimizer = optimizer()
+        callbacks.insert(1, keras.callbacks.SwapEMAWeights(True))
+    model = tiny.mlp(optimizer)
+    order = callbacks if is_first else callbacks[::-1]
+    tiny.fit(model, *order, epochs=2)
+    for path in paths:
+        assert tiny.zeros(keras.saving.load_model(path)) == 0.75
+    assert tiny.zeros(model) == 0.75

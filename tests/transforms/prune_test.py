@@ -17,6 +17,9 @@ from keras_eff.transforms.prune import prune
 
 IMAGE = (8, 8, 3)
 
+# What the default leaves dense is much of a tiny model.
+pytestmark = pytest.mark.filterwarnings("ignore:prune:UserWarning")
+
 
 def functional(function, *shapes):
     inputs = [keras.Input(shape) for shape in shapes]

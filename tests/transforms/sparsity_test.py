@@ -121,3 +121,16 @@ def test_it_prints_as_a_table():
 def test_a_model_without_weights_is_refused(model):
     with pytest.raises(ValueError, match="must be built .*model 'mine'"):
         sparsity(model)
+
+
+def test_states_and_slopes_are_not_weights():
+    model = keras.Sequential(
+        [
+            keras.Input((3, 4), batch_size=2),
+            layers.LSTM(2, stateful=True, name="lstm"),
+            layers.PReLU(),
+            layers.Dense(3),
+        ]
+    )
+    model(np.ones((2, 3, 4), "float32"))
+    assert sum(size for _, size, _ in entries(model)) == 32 + 16 + 6
