@@ -3,7 +3,7 @@ from keras_eff.export.weight_rounding import round_weights
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.calibrate import calibrate
+from keras_eff.transforms.calibrate import set_ranges
 from keras_eff.transforms.quantize import quantize
 
 # Elements: below, a scale per channel and an operator outweigh what is saved.
@@ -34,7 +34,7 @@ def prepare(model, name: str, samples, method: str):
         return round_weights(model, chosen.rounded_bits, SMALLEST_WEIGHT)
     if chosen.rounded_bits is None:
         return model
-    return calibrate(quantize(model, chosen.rounded_bits), samples, method)
+    return set_ranges(quantize(model, chosen.rounded_bits), samples, method)
 
 
 def weight_bits(model) -> list[int]:

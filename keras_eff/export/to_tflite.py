@@ -1,5 +1,8 @@
+import numbers
 import time
 
+from keras_eff.export.agreement import check_agreement
+from keras_eff.export.agreement import check_exactness
 from keras_eff.export.draft import check_path
 from keras_eff.export.draft import draft
 from keras_eff.export.execution import execute
@@ -7,19 +10,21 @@ from keras_eff.export.file_content import file_content
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
+from keras_eff.export.held_out import split_samples
 from keras_eff.export.inspection import inspect
+from keras_eff.export.lost_layers import lost_layers
+from keras_eff.export.lost_layers import way_out
+from keras_eff.export.output_steps import output_steps
 from keras_eff.export.preparation import prepare
 from keras_eff.export.report import Report
-from keras_eff.export.verification import compare_with
-from keras_eff.export.verification import in_full_precision
-from keras_eff.export.verification import verify
+from keras_eff.export.verification import compare_both
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.graph import check_graph
+from keras_eff.transforms.poor_samples import warn_of_poor_samples
 from keras_eff.transforms.samples import check_samples
 from keras_eff.transforms.samples import random_samples
 
-_COMPARED = 256
 _RANDOM_SAMPLES = 16
 
 
@@ -35,13 +40,16 @@ def to_tflite(
     keep_names=False,
     sparse=False,
     tolerance=None,
+    min_agreement=0.8,
 ) -> Report:
     """Writes a model as a LiteRT (TFLite) file that computes the same.
 
     The file is loaded and run on the samples, in a process of its own, under
     the default delegate and under the builtin kernels, and compared with the
-    Keras model. Only a file that passes appears at `path`; whatever was there
-    before stays otherwise.
+    model that was given. Only a file that passes appears at `path`; whatever
+    was there before stays otherwise. Where the ranges of the file are taken
+    from 32 samples or more, a quarter of them, drawn with a fixed seed, is
+    held out of the ranges, and compared.
 
     A model with `keras_eff.layers.FakeQuant` layers becomes a file of
     integers. Operations that the default delegate would skip are written with
@@ -78,8 +86,10 @@ def to_tflite(
             weights of fewer than 256 elements.
         samples: Array of shape (samples, ...), or a list or dict of arrays
             for several inputs, in the model's own units and dtypes: a few
-            hundred for ranges, a few for the comparison (at most 256 are
-            compared). By default, random ones within the model's ranges.
+            hundred for ranges, some tens for the comparison (at most 256 are
+            compared). By default, random ones within the model's ranges, on
+            which a file is not refused by `min_agreement`. A warning tells of
+            samples that cannot be real data, see `keras_eff.calibrate`.
         method: How "int8" and "int4" find ranges, see `keras_eff.calibrate`.
         io_dtype: Type of the float inputs and the outputs of a file of
             integers: by default its own, "int8" or "int16"; "float32"; or
@@ -97,11 +107,30 @@ def to_tflite(
             (4, 1) in float32, compute with what is left, outside of the
             default delegate: measure whether that is faster. A download gains
             less, as gzip finds zeros too: compare `gzip_bytes`.
-        tolerance: Float, the mean difference to the Keras model, as a share
-            of its largest output, above which the file is refused. Defaults
-            to 1e-4 for float32 and weight-only files, which are compared with
-            the model of rounded weights; 1e-2 for float16 and "int16x8"; 3e-2
-            for the others.
+        tolerance: Float, the mean difference to what the file is meant to
+            compute, as a share of the largest output, above which the file is
+            refused as wrong. It is meant to compute the model, or, in "int8",
+            "int4" and weight-only files, its clone that was rounded. Defaults
+            to 1e-4 for float32 and weight-only files; 1e-2 for float16 and
+            "int16x8"; 3e-2 for the others.
+        min_agreement: Float in [0, 1], the least agreement of each output with
+            the model that was given, below which the file is refused, however
+            exactly it computes what was meant. An output disagrees if its
+            top-1 agreement, with one standard error in its favor, and the R2
+            of a channel of the last axis are both below it; if it has one
+            channel, by R2 alone; if it is of integers, by the share of equal
+            values. Unless its channels sum to 1, it also disagrees if R2 is
+            below 0 of all channels, or below 0.5 of one where the model's
+            largest channel is always the same. R2 (coefficient of
+            determination) counts where the standard deviation of a channel is
+            1/64 of the range of the output or more, for the last rule 1/32:
+            choices between values that hardly differ are not held against the
+            file, nor noise in some channels where choices are right. On fewer
+            than 8 samples, or random ones, a warning stands in place of the
+            error; others tell of channels that are lost, and of those that
+            vary by less than one step of the output's integers.
+            0 is for a file that is only measured: it neither raises nor
+            warns, of samples either.
 
     Returns:
         A `keras_eff.export.Report`.
@@ -115,7 +144,10 @@ def to_tflite(
             the weight.
         OSError: If `path` cannot be written.
         RuntimeError: If the conversion fails, or the file crashes, returns
-            NaN, or differs from the Keras model by more than `tolerance`.
+            NaN, differs from what was meant by more than `tolerance`, or
+            agrees less with the model than `min_agreement`: the error then
+            names the layers in which most signal is lost, as
+            `keras_eff.export.debug` finds them.
 
     Example:
 
@@ -128,46 +160,57 @@ def to_tflite(
     """
     start = time.perf_counter()
     path = check_path(path)
-    _check_numbers(batch_size, tolerance)
+    _check_numbers(batch_size, tolerance, min_agreement)
     check_graph(model, "keras_eff.export.to_tflite")
     is_aware = bool(layers_of(model, FakeQuant))
     name = check_format(quantize, is_aware)
     io_dtype = check_options(name, is_aware, samples, method, io_dtype, sparse)
+    finds_ranges = FORMATS[name].is_integer and not is_aware
+    split = None
     if samples is not None:
         samples = check_samples(model, samples)
-    converted = prepare(model, name, samples, method)
+        if min_agreement:
+            warn_of_poor_samples(model, samples, finds_ranges)
+        split = split_samples(samples, finds_ranges)
+    converted = prepare(model, name, split and split.fitted, method)
     if samples is None:
-        samples = random_samples(converted, _RANDOM_SAMPLES)
-    options = (name, samples, batch_size, io_dtype, sparse, keep_names)
+        split = split_samples(random_samples(converted, _RANDOM_SAMPLES), False)
+    options = (name, split.fitted, batch_size, io_dtype, sparse, keep_names)
     data = file_content(converted, *options)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
-    shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
     with draft(path, data) as temporary:
-        execution = execute(temporary, shown)
-        reference = in_full_precision(converted)
-        comparison = verify(reference, shown, execution, limit)
+        execution = execute(temporary, split.compared)
+        steps = output_steps(temporary)
+
+        def explain():
+            lost = lost_layers(model, temporary, split.judged)
+            return lost + way_out(name, is_aware)
+
+        given, meant = compare_both(model, converted, split, execution, steps)
+        check_exactness(model.name, given, meant, limit, explain)
+        check_agreement(given, min_agreement, samples is None, explain)
         contents = inspect(temporary)
-    quantized_here = converted is not model
     return Report(
         path=str(path),
         size_bytes=contents.size_bytes,
         gzip_bytes=contents.gzip_bytes,
         ops=contents.ops,
         float_tensors=contents.float_tensors,
-        max_abs_error=comparison.max_abs_error,
-        mean_lsb=comparison.mean_lsb,
-        agreement=comparison.agreement,
-        float_agreement=(
-            compare_with(model, shown, execution).agreement
-            if quantized_here
-            else None
-        ),
         delegate_partitions=execution.delegate_partitions,
         seconds=time.perf_counter() - start,
+        against_model=given,
+        against_rounded=None if converted is model else meant,
+        samples_kind=_kind(samples, split),
     )
 
 
-def _check_numbers(batch_size, tolerance):
+def _kind(samples, split):
+    if samples is None:
+        return "random"
+    return "held-out" if split.is_held_out else "given"
+
+
+def _check_numbers(batch_size, tolerance, min_agreement):
     if type(batch_size) is not int or batch_size < 1:
         raise ValueError(
             "Argument `batch_size` must be a positive integer. "
@@ -177,4 +220,14 @@ def _check_numbers(batch_size, tolerance):
         raise ValueError(
             "Argument `tolerance` must be a float, 0 or more. "
             f"Received: tolerance={tolerance!r}"
+        )
+    is_number = isinstance(min_agreement, numbers.Real)
+    if (
+        not is_number
+        or isinstance(min_agreement, bool)
+        or not 0 <= min_agreement <= 1
+    ):
+        raise ValueError(
+            "Argument `min_agreement` must be a float in [0, 1]. "
+            f"Received: min_agreement={min_agreement!r}"
         )

@@ -14,7 +14,7 @@ from keras_eff.latency.device import describe_device
 from keras_eff.latency.measure import measure
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.calibrate import calibrate
+from keras_eff.transforms.calibrate import set_ranges
 from keras_eff.transforms.cloning import copy_state
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.samples import check_samples
@@ -135,7 +135,12 @@ def _measure(model, samples, quantize, options):
         path = pathlib.Path(folder) / "trial.tflite"
         # The file of untrained weights is measured, not used.
         report = to_tflite(
-            prepared, path, quantize, samples, tolerance=math.inf
+            prepared,
+            path,
+            quantize,
+            samples,
+            tolerance=math.inf,
+            min_agreement=0.0,
         )
         latency = measure(path, *options)
     if latency.median_ms is None:
@@ -161,7 +166,7 @@ def _prepare(model, samples):
     if given is None:
         given = random_samples(model, _RANDOM_SAMPLES)
     chosen = [array[:_SAMPLES] for array in given]
-    return calibrate(model, chosen) if is_unseen else model, chosen
+    return set_ranges(model, chosen) if is_unseen else model, chosen
 
 
 def _copy_with_ranges(model):
