@@ -116,6 +116,7 @@ def exported(models, images, folder):
                 quantize,
                 images,
                 tolerance=np.inf,
+                min_agreement=0.0,
             )
         pairs.append(paths)
     return pairs

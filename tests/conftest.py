@@ -1,4 +1,5 @@
 import os
+import warnings
 
 import pytest
 
@@ -48,3 +49,11 @@ _GRADIENTS = {
     "jax": jax_gradient,
     "torch": torch_gradient,
 }
+
+
+@pytest.fixture
+def told():
+    """The texts of the warnings to the user, so far."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", category=UserWarning)
+        yield lambda: [str(warning.message) for warning in caught]

@@ -27,6 +27,9 @@ _COLUMNS = (
     Column("mean, share of max", "mean_share", ",.4g"),
     Column("mean, LSB", "mean_lsb", ",.4g"),
     Column("top-1 agreement", "agreement", ".4f"),
+    Column("R2", "r2", ",.4f"),
+    Column("worst channel", "worst_channel"),
+    Column("its R2", "worst_channel_r2", ",.4g"),
 )
 
 
@@ -46,6 +49,15 @@ def _define_flags(flags):
         0.0,
         flag_values=flags,
     )
+    absl_flags.DEFINE_float(
+        "min_agreement",
+        None,
+        "Agreement of each output with that of A, in [0, 1], below which the "
+        "exit code is 1, as in keras-eff convert.",
+        0.0,
+        1.0,
+        flag_values=flags,
+    )
     absl_flags.DEFINE_boolean(
         "json", False, "Print a JSON object.", flag_values=flags
     )
@@ -57,21 +69,54 @@ def _run(flags, operands):
     names, _ = _inputs(second)
     is_model = pathlib.Path(first).suffix == ".keras"
     reference = (_from_model if is_model else _from_file)(first, samples)
-    rows = _compare(reference, second, names)
-    limit = flags.tolerance
+    found = _compare(reference, second, names)
+    verdicts = {
+        "tolerance": _is_within(found.values(), flags.tolerance),
+        "min_agreement": _agrees(found.values(), flags.min_agreement),
+    }
     result = {
         "a": first,
         "b": second,
         "num_samples": len(reference.samples[0]),
-        "kernels": rows,
-        "tolerance": limit,
-        # Written so that NaN fails.
-        "passed": all(
-            limit is None or row["mean_share"] <= limit for row in rows
-        ),
+        "kernels": [_row(kernels, each) for kernels, each in found.items()],
+        **{name: getattr(flags, name) for name in verdicts},
+        "passed": all(verdicts.values()),
     }
-    print(format_json(result) if flags.json else _text(result))
+    if flags.json:
+        print(format_json(result))
+    else:
+        print(_text(result, verdicts))
     return 0 if result["passed"] else 1
+
+
+def _is_within(comparisons, limit):
+    # Written so that NaN fails.
+    return limit is None or all(x.mean_share <= limit for x in comparisons)
+
+
+def _agrees(comparisons, limit):
+    # Here, as it takes a moment to import.
+    from keras_eff.export.agreement import disagrees
+
+    return not limit or not any(
+        disagrees(row, each.num_samples, limit)
+        for each in comparisons
+        for row in each.outputs
+    )
+
+
+def _row(kernels, comparison):
+    name, channel, r2 = comparison.worst_channel or (None, None, None)
+    return {
+        "kernels": kernels,
+        "max_abs_error": comparison.max_abs_error,
+        "mean_lsb": comparison.mean_lsb,
+        "mean_share": comparison.mean_share,
+        "agreement": comparison.agreement,
+        "r2": comparison.r2,
+        "worst_channel": name and f"{name}[{channel}]",
+        "worst_channel_r2": r2,
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +168,9 @@ def _from_model(path, samples):
 
 
 def _compare(reference, path, names):
-    """Returns a row for each set of kernels of the file at `path`."""
+    """Returns a comparison for each set of kernels of the file at `path`."""
     from keras_eff.export.comparison import compare
+    from keras_eff.export.output_steps import output_steps
 
     by_name = dict(zip(reference.names, reference.samples, strict=True))
     samples = reference.samples
@@ -133,14 +179,17 @@ def _compare(reference, path, names):
         samples = [by_name[name] for name in names]
     with reading(path):
         execution = keras_eff.export.execute(path, samples)
-    rows = []
+        steps = output_steps(path)
+        ends = keras_eff.export.inspect(path).outputs
+    # Outputs may have no names either.
+    titles = [end.name or str(number) for number, end in enumerate(ends)]
+    comparisons = {}
     for kernels, outputs in reference.outputs.items():
         found = getattr(execution, kernels)
         _check_count(outputs, found)
         alone = dataclasses.replace(execution, delegate=found, builtin=found)
-        row = dataclasses.asdict(compare(outputs, alone))
-        rows.append({"kernels": kernels, **row})
-    return rows
+        comparisons[kernels] = compare(outputs, alone, titles, steps)
+    return comparisons
 
 
 def _inputs(path):
@@ -158,7 +207,7 @@ def _check_count(outputs, found):
         )
 
 
-def _text(result):
+def _text(result, verdicts):
     lines = [
         f"A       {result['a']}",
         f"B       {result['b']}",
@@ -166,9 +215,10 @@ def _text(result):
         "",
         format_table(_COLUMNS, result["kernels"]),
     ]
-    if result["tolerance"] is not None:
-        verdict = "passed" if result["passed"] else "FAILED"
-        lines += ["", f"tolerance {result['tolerance']:g}: {verdict}"]
+    for name, is_passed in verdicts.items():
+        if result[name] is not None:
+            verdict = "passed" if is_passed else "FAILED"
+            lines += ["", f"{name} {result[name]:g}: {verdict}"]
     return "\n".join(lines)
 
 
@@ -181,7 +231,9 @@ COMMAND = Command(
         "under the default delegate and under the builtin kernels, and A too "
         "if it is a file. The mean difference is given as a share of the "
         "largest output of A, and in steps of the integers of B's output "
-        "(LSB). With --tolerance the exit code is 1 if it is larger."
+        "(LSB); R2, the coefficient of determination, is 1 where B follows A "
+        "and 0 or less where it may as well be constant. With --tolerance and "
+        "--min_agreement the exit code is 1 if B is further away."
     ),
     examples=(
         "keras-eff compare model.keras model.tflite --samples=x.npy",

@@ -16,7 +16,7 @@ from keras_eff.export.formats import FORMATS
 
 _OPTIONS = (
     *("quantize", "method", "io_dtype", "batch_size"),
-    *("keep_names", "sparse", "tolerance"),
+    *("keep_names", "sparse", "tolerance", "min_agreement"),
 )
 
 
@@ -74,12 +74,21 @@ def _define_flags(flags):
     absl_flags.DEFINE_float(
         "tolerance",
         None,
-        "Mean difference to the model, as a share of its largest output, "
-        "above which the file is refused.",
+        "Mean difference to what the file is meant to compute, as a share of "
+        "the largest output, above which the file is refused.",
         0.0,
         flag_values=flags,
     )
     define_input_shapes(flags)
+    absl_flags.DEFINE_float(
+        "min_agreement",
+        None,
+        "Agreement with the model, in [0, 1], below which the file is refused; "
+        "0.8 without this flag, 0 for none.",
+        0.0,
+        1.0,
+        flag_values=flags,
+    )
 
 
 def _run(flags, operands):

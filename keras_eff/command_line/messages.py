@@ -5,6 +5,7 @@ import difflib
 import logging as standard_logging
 import sys
 import threading
+import warnings
 from collections.abc import Iterable
 from collections.abc import Iterator
 
@@ -37,12 +38,14 @@ def did_you_mean(word: str, words: Iterable[str], prefix: str = "") -> str:
 
 @contextlib.contextmanager
 def log_to_stderr() -> Iterator[None]:
-    """Shows what the package logs as messages of the program."""
+    """Shows what the package logs and warns of as messages of the program."""
     logger = logging.get_absl_logger()
     before = (logger.handlers, logger.propagate, logging.get_verbosity())
     logger.handlers, logger.propagate = [_Handler()], False
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell_warning
+            yield
     finally:
         logger.handlers, logger.propagate, verbosity = before
         logging.set_verbosity(verbosity)
@@ -70,6 +73,10 @@ def announce(text: str, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+
+
+def _tell_warning(message, *unused):
+    tell(f"warning: {message}")
 
 
 class _Handler(standard_logging.Handler):

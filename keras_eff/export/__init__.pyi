@@ -1,5 +1,7 @@
 from .arena import Arena as Arena
 from .arena import arena_size as arena_size
+from .comparison import Comparison as Comparison
+from .comparison import OutputComparison as OutputComparison
 from .debug import debug as debug
 from .debug_report import DebugReport as DebugReport
 from .debug_report import TensorError as TensorError

@@ -31,10 +31,16 @@ class EdgeTpuReport:
         return "\n".join(
             [
                 f"int8      {self.int8_path}",
+                *self._agreement_lines(),
                 f"expected  {self.lint.summary}",
                 *self._compiled_lines(),
             ]
         )
+
+    def _agreement_lines(self):
+        if self.conversion is None:
+            return []
+        return [f"agrees    {self.conversion.against_model}"]
 
     def _compiled_lines(self):
         if self.compiled is None:

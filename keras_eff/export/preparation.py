@@ -4,7 +4,7 @@ from keras_eff.export.weight_rounding import round_weights
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.calibrate import calibrate
+from keras_eff.transforms.calibrate import set_ranges
 from keras_eff.transforms.quantize import quantize
 
 # Elements: below, a scale per channel and an operator outweigh what is saved.
@@ -41,7 +41,7 @@ def prepare(
     if chosen.rounded_bits is None:
         return model
     aware = quantize(model, chosen.rounded_bits, io_dtype=io_dtype)
-    calibrate(aware, samples, method)
+    set_ranges(aware, samples, method)
     warn_of_lost_features(aware, samples)
     return aware
 

@@ -1,5 +1,7 @@
 import dataclasses
 
+from keras_eff.export.comparison import Comparison
+from keras_eff.export.comparison import short
 from keras_eff.export.file_weights import text_of
 
 
@@ -18,19 +20,17 @@ class Report:
         weight_bytes: Dict from names of types, such as "int8", to what the
             weights of that type take in the file, in bytes. Vectors, such as
             biases, do not count.
-        max_abs_error: Float, largest difference to the Keras model over the
-            samples, the outputs, and both resolvers (the default delegate and
-            the builtin kernels), in units of the output.
-        mean_lsb: Float, mean difference in steps of the output's integers;
-            None for a float output.
-        agreement: Float in [0, 1], share of the samples with the same largest
-            output; None for a single number.
-        float_agreement: The same against the float model, for a file of a
-            model that was rounded for it, as for "int8" and weight-only files:
-            all the above is against the rounded one. None otherwise.
         delegate_partitions: Integer, how many pieces of the graph the default
             delegate (XNNPACK) runs; 1 is best, 0 means that it runs none.
         seconds: Float, time for all of this, in seconds.
+        against_model: `keras_eff.export.Comparison` with the model that was
+            given, output by output: what a report prints first.
+        against_rounded: The same with the clone that was rounded for the file,
+            as for "int8" and weight-only files: whether it computes what was
+            meant. None where the model itself was converted.
+        samples_kind: String, the samples of `against_model`: "given";
+            "held-out", which the ranges of the file were not taken from; or
+            "random".
     """
 
     path: str
@@ -39,27 +39,66 @@ class Report:
     ops: dict[str, int]
     float_tensors: tuple[str, ...]
     weight_bytes: dict[str, int]
-    max_abs_error: float
-    mean_lsb: float | None
-    agreement: float | None
-    float_agreement: float | None
     delegate_partitions: int
     seconds: float
+    against_model: Comparison
+    against_rounded: Comparison | None
+    samples_kind: str
+
+    @property
+    def max_abs_error(self) -> float:
+        """Largest difference to what was meant, in units of the output.
+
+        That is to the Keras model, or to its clone that was rounded for the
+        file. Over the samples, the outputs, and both resolvers (the default
+        delegate and the builtin kernels).
+        """
+        return self._meant.max_abs_error
+
+    @property
+    def mean_lsb(self) -> float | None:
+        """Mean difference to the same, in steps of the output's integers."""
+        return self._meant.mean_lsb
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the samples with the same largest output as the same."""
+        return self._meant.agreement
+
+    @property
+    def float_agreement(self) -> float | None:
+        """The same against the float model, where a clone was rounded."""
+        is_rounded = self.against_rounded is not None
+        return self.against_model.agreement if is_rounded else None
+
+    @property
+    def _meant(self):
+        return self.against_rounded or self.against_model
 
     def __str__(self):
-        against = [f"max {self.max_abs_error:.3g}"]
-        if self.mean_lsb is not None:
-            against.append(f"mean {self.mean_lsb:.2f} LSB")
-        if self.agreement is not None:
-            against.append(f"agreement {self.agreement:.3f}")
         return "\n".join(
             (
                 f"{self.path}: {self.size_bytes:,} bytes "
                 f"({self.gzip_bytes:,} gzip)",
+                *self._comparison_lines(),
                 f"  weights: {text_of(self.weight_bytes)}",
-                f"  against Keras: {', '.join(against)}",
                 f"  float tensors {len(self.float_tensors)}, delegate "
                 f"partitions {self.delegate_partitions}",
                 "  " + ", ".join(f"{n} {c}" for n, c in self.ops.items()),
             )
         )
+
+    def _comparison_lines(self):
+        """The lines on what the file returns: the user's model first."""
+        first = self.against_model
+        kind = "" if self.samples_kind == "given" else f"{self.samples_kind} "
+        lines = [
+            f"  against the model: {first} ({first.num_samples} {kind}samples)"
+        ]
+        worst = first.worst_channel
+        if worst is not None and short(worst[-1]) != short(first.r2):
+            name, channel, r2 = worst
+            lines.append(f"  worst channel: {name}[{channel}], R2 {short(r2)}")
+        if self.against_rounded is not None:
+            lines.append(f"  against it rounded: {self.against_rounded}")
+        return lines

@@ -1,7 +1,10 @@
+import numbers
 import time
 
 from keras_eff.draft import check_path
 from keras_eff.draft import draft
+from keras_eff.export.agreement import check_agreement
+from keras_eff.export.agreement import check_exactness
 from keras_eff.export.backend import check_backend
 from keras_eff.export.changing_state import state_in_outputs
 from keras_eff.export.changing_state import warn_of_state
@@ -11,21 +14,23 @@ from keras_eff.export.float_weights import warn_of_float_weights
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
+from keras_eff.export.held_out import split_samples
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.inspection import inspect
+from keras_eff.export.lost_layers import lost_layers
+from keras_eff.export.lost_layers import way_out
+from keras_eff.export.output_steps import output_steps
 from keras_eff.export.preparation import prepare
 from keras_eff.export.report import Report
-from keras_eff.export.verification import compare_with
-from keras_eff.export.verification import in_full_precision
-from keras_eff.export.verification import verify
+from keras_eff.export.verification import compare_both
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.transforms.end_names import end_names
 from keras_eff.transforms.graph import check_graph
+from keras_eff.transforms.poor_samples import warn_of_poor_samples
 from keras_eff.transforms.samples import check_samples
 from keras_eff.transforms.samples import random_samples
 
-_COMPARED = 256
 _RANDOM_SAMPLES = 16
 
 
@@ -42,13 +47,16 @@ def to_tflite(
     sparse=False,
     tolerance=None,
     input_shapes=None,
+    min_agreement=0.8,
 ) -> Report:
     """Writes a model as a LiteRT (TFLite) file that computes the same.
 
     The file is loaded and run on the samples, in a process of its own, under
     the default delegate and under the builtin kernels, and compared with the
-    Keras model. Only a file that passes appears at `path`; whatever was there
-    before stays otherwise.
+    model that was given. Only a file that passes appears at `path`; whatever
+    was there before stays otherwise. Where the ranges of the file are taken
+    from 32 samples or more, a quarter of them, drawn with a fixed seed, is
+    held out of the ranges, and compared.
 
     A model with `keras_eff.layers.FakeQuant` layers becomes a file of
     integers. Operations that the default delegate would skip are written with
@@ -101,9 +109,11 @@ def to_tflite(
             leave weights of fewer than 256 elements float.
         samples: Array of shape (samples, ...), in the model's own units and
             dtypes, a `tf.data.Dataset`, or what else `keras_eff.calibrate`
-            takes: a few hundred for ranges, a few for the comparison (at most
-            256 are compared). By default, random ones within the model's
-            ranges.
+            takes: a few hundred for ranges, some tens for the comparison (at
+            most 256 are compared). By default, random ones within the model's
+            ranges, on which a file is not refused by `min_agreement`. A
+            warning tells of samples that cannot be real data, see
+            `keras_eff.calibrate`.
         method: How "int8" and "int4" find ranges, see `keras_eff.calibrate`.
         io_dtype: Type of the float inputs and the outputs of a file of
             integers: by default its own, "int8" or "int16"; "float32"; or
@@ -127,11 +137,30 @@ def to_tflite(
             (4, 1) in float32, compute with what is left, outside of the
             default delegate: measure whether that is faster. A download gains
             less, as gzip finds zeros too: compare `gzip_bytes`.
-        tolerance: Float, the mean difference to the Keras model, as a share
-            of its largest output, above which the file is refused. Defaults
-            to 1e-4 for float32 and weight-only files, which are compared with
-            the model of rounded weights; 1e-2 for float16 and "int16x8"; 3e-2
-            for the others.
+        tolerance: Float, the mean difference to what the file is meant to
+            compute, as a share of the largest output, above which the file is
+            refused as wrong. It is meant to compute the model, or, in "int8",
+            "int4" and weight-only files, its clone that was rounded. Defaults
+            to 1e-4 for float32 and weight-only files; 1e-2 for float16 and
+            "int16x8"; 3e-2 for the others.
+        min_agreement: Float in [0, 1], the least agreement of each output with
+            the model that was given, below which the file is refused, however
+            exactly it computes what was meant. An output disagrees if its
+            top-1 agreement, with one standard error in its favor, and the R2
+            of a channel of the last axis are both below it; if it has one
+            channel, by R2 alone; if it is of integers, by the share of equal
+            values. Unless its channels sum to 1, it also disagrees if R2 is
+            below 0 of all channels, or below 0.5 of one where the model's
+            largest channel is always the same. R2 (coefficient of
+            determination) counts where the standard deviation of a channel is
+            1/64 of the range of the output or more, for the last rule 1/32:
+            choices between values that hardly differ are not held against the
+            file, nor noise in some channels where choices are right. On fewer
+            than 8 samples, or random ones, a warning stands in place of the
+            error; others tell of channels that are lost, and of those that
+            vary by less than one step of the output's integers.
+            0 is for a file that is only measured: it neither raises nor
+            warns, of samples either.
 
         input_shapes: Shape of the input of the file, a tuple of integers such
             as `(20, 8)`, or a list or dict of shapes for several inputs, as
@@ -153,8 +182,10 @@ def to_tflite(
             the weight.
         OSError: If `path` cannot be written.
         RuntimeError: If Keras has another backend than TensorFlow, the
-            conversion fails, or the file crashes, returns
-            NaN, or differs from the Keras model by more than `tolerance`.
+            conversion fails, or the file crashes, returns NaN, differs from
+            what was meant by more than `tolerance`, or agrees less with the
+            model than `min_agreement`: the error then names the layers in
+            which most signal is lost, as `keras_eff.export.debug` finds them.
 
     Example:
 
@@ -168,33 +199,50 @@ def to_tflite(
     start = time.perf_counter()
     check_backend("keras_eff.export.to_tflite")
     path = check_path(path)
-    _check_numbers(batch_size, tolerance)
+    _check_numbers(batch_size, tolerance, min_agreement)
     check_graph(model, "keras_eff.export.to_tflite")
     is_aware = bool(layers_of(model, FakeQuant))
     name = check_format(quantize, is_aware)
     io_dtype = check_options(name, is_aware, samples, method, io_dtype, sparse)
+    finds_ranges = FORMATS[name].is_integer and not is_aware
+    split = None
     if samples is not None:
         samples = check_samples(model, samples)
+        if min_agreement:
+            warn_of_poor_samples(model, samples, finds_ranges)
+        split = split_samples(samples, finds_ranges)
     shapes = fixed_shapes(model, input_shapes, samples, batch_size)
-    converted = prepare(model, name, samples, method, io_dtype)
+    converted = prepare(model, name, split and split.fitted, method, io_dtype)
     if samples is None:
-        samples = random_samples(converted, _RANDOM_SAMPLES, shapes)
-    shown = [array[:: -(-len(array) // _COMPARED)] for array in samples]
-    state = state_in_outputs(model, shown, batch_size)
+        drawn = random_samples(converted, _RANDOM_SAMPLES, shapes)
+        split = split_samples(drawn, False)
+    state = state_in_outputs(model, split.compared, batch_size)
     warn_of_state(state)
-    options = (name, samples, batch_size, io_dtype, sparse, keep_names)
+    options = (name, split.fitted, batch_size, io_dtype, sparse, keep_names)
     data = file_content(converted, *options, end_names(model), shapes)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
-    # As large as those of the file, for the same random numbers.
-    batch = batch_size if state else None
     with draft(path, data) as temporary:
-        execution = execute(temporary, shown)
-        reference = in_full_precision(converted)
-        comparison = verify(reference, shown, execution, limit, batch)
+        execution = execute(temporary, split.compared)
+        steps = output_steps(temporary)
+
+        def explain():
+            lost = lost_layers(model, temporary, split.judged)
+            return lost + way_out(name, is_aware)
+
+        given, meant = compare_both(
+            model,
+            converted,
+            split,
+            execution,
+            steps,
+            # As large as those of the file, for the same random numbers.
+            batch_size if state else None,
+        )
+        check_exactness(model.name, given, meant, limit, explain)
+        check_agreement(given, min_agreement, samples is None, explain)
         contents = inspect(temporary)
     if FORMATS[name].shrinks_weights:
         warn_of_float_weights(data, converted, name)
-    quantized_here = converted is not model
     return Report(
         path=str(path),
         size_bytes=contents.size_bytes,
@@ -202,20 +250,21 @@ def to_tflite(
         ops=contents.ops,
         float_tensors=contents.float_tensors,
         weight_bytes=contents.weight_bytes,
-        max_abs_error=comparison.max_abs_error,
-        mean_lsb=comparison.mean_lsb,
-        agreement=comparison.agreement,
-        float_agreement=(
-            compare_with(model, shown, execution, batch).agreement
-            if quantized_here
-            else None
-        ),
         delegate_partitions=execution.delegate_partitions,
         seconds=time.perf_counter() - start,
+        against_model=given,
+        against_rounded=None if converted is model else meant,
+        samples_kind=_kind(samples, split),
     )
 
 
-def _check_numbers(batch_size, tolerance):
+def _kind(samples, split):
+    if samples is None:
+        return "random"
+    return "held-out" if split.is_held_out else "given"
+
+
+def _check_numbers(batch_size, tolerance, min_agreement):
     if type(batch_size) is not int or batch_size < 1:
         raise ValueError(
             "Argument `batch_size` must be a positive integer. "
@@ -225,4 +274,14 @@ def _check_numbers(batch_size, tolerance):
         raise ValueError(
             "Argument `tolerance` must be a float, 0 or more. "
             f"Received: tolerance={tolerance!r}"
+        )
+    is_number = isinstance(min_agreement, numbers.Real)
+    if (
+        not is_number
+        or isinstance(min_agreement, bool)
+        or not 0 <= min_agreement <= 1
+    ):
+        raise ValueError(
+            "Argument `min_agreement` must be a float in [0, 1]. "
+            f"Received: min_agreement={min_agreement!r}"
         )

@@ -1,16 +1,20 @@
+import dataclasses
+
 import keras
 
 from keras_eff.export.changing_state import cycled
+from keras_eff.export.comparison import Comparison
 from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
 from keras_eff.export.lowering import Lowering
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.transforms.end_names import end_names
 from keras_eff.transforms.samples import batches
 
 _BATCH = 32
 
 
-def in_full_precision(model):
+def _in_full_precision(model):
     """The model, or its clone in float32 where it computes in less."""
     layers = layers_of(model, keras.layers.Layer)
     if not any("float16" in layer.compute_dtype for layer in layers):
@@ -18,34 +22,46 @@ def in_full_precision(model):
     return Lowering({}).lower(model)
 
 
-def verify(model, samples, execution, limit, batch_size=None):
-    """Raises unless both runs of the file agree with the Keras model."""
-    comparison = compare_with(model, samples, execution, batch_size)
-    if not comparison.mean_share <= limit:
-        raise RuntimeError(
-            f"The file does not compute what model {model.name!r} computes: "
-            f"mean difference {comparison.mean_share:.3g} of the largest "
-            f"output (tolerance {limit:.3g}), largest difference "
-            f"{comparison.max_abs_error:.3g}, agreement "
-            f"{comparison.agreement}. Nothing was written"
-        )
-    return comparison
-
-
-def compare_with(model, samples, execution, batch_size=None):
-    """How far both runs of a file are from a Keras model.
+def compare_both(
+    model, converted, split, execution, steps, batch_size=None
+) -> tuple[Comparison, Comparison]:
+    """Compares a file with the model that was given, and with its clone.
 
     Args:
-        model: Keras model.
-        samples: List of arrays, one for each input.
-        execution: What the file computed from them.
+        model: The Keras model that was given.
+        converted: What `keras_eff.export.preparation.prepare` made of it.
+        split: A `keras_eff.export.held_out.SampleSplit`.
+        execution: What the file returned for `split.compared`.
+        steps: What `keras_eff.export.output_steps.output_steps` returned.
         batch_size: Integer, that of the file, where the outputs depend on it,
             as random numbers do; None for any.
+
+    Returns:
+        Tuple of two of `Comparison`: with `model`, with `converted`.
     """
+    names = end_names(model)[1]
+
+    def compared(model, samples):
+        outputs = _outputs(model, samples, batch_size)
+        count = len(samples[0])
+        # The first samples of those that were executed.
+        executed = dataclasses.replace(
+            execution,
+            delegate=[array[:count] for array in execution.delegate],
+            builtin=[array[:count] for array in execution.builtin],
+        )
+        return compare(outputs, executed, names, steps)
+
+    meant = given = compared(converted, split.compared)
+    if converted is not model or split.is_held_out:
+        given = compared(model, split.judged)
+    return given, meant
+
+
+def _outputs(model, samples, batch_size):
+    reference = _in_full_precision(model)
     count = len(samples[0])
     if batch_size is not None:
         samples = cycled(samples, batch_size)
-    expected = keras_outputs(
-        model, batches(model, samples, batch_size or _BATCH)
-    )
-    return compare([x[:count] for x in expected], execution)
+    feeds = batches(reference, samples, batch_size or _BATCH)
+    return [array[:count] for array in keras_outputs(reference, feeds)]

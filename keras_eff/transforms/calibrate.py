@@ -9,6 +9,7 @@ from keras_eff.layers.sublayers import layers_of
 from keras_eff.ops.range_search import mse_range
 from keras_eff.ops.range_search import percentile_range
 from keras_eff.transforms.graph import check_graph
+from keras_eff.transforms.poor_samples import warn_of_poor_samples
 from keras_eff.transforms.progress import check_verbose
 from keras_eff.transforms.progress import progress
 from keras_eff.transforms.samples import batches
@@ -45,7 +46,10 @@ def calibrate(
             `fit` takes: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
             generator or a function that returns one, in batches or sample by
             sample, labels left out: the first 512 samples are used. Or a
-            tuple `(x, y)`, or a list of samples.
+            tuple `(x, y)`, or a list of samples. A warning tells of samples
+            that are constant, all the same, far outside of the model's fixed
+            range or small in it, or so uneven that most values are less than
+            one step of 8 bits.
         method: "minmax", the smallest and largest value seen; "percentile",
             all but the rarest values; "mse", the range with the least squared
             rounding and clipping error. The last two run the samples twice.
@@ -72,10 +76,32 @@ def calibrate(
     >>> keras_eff.calibrate(quantized, samples).layers[1].range
     (-1.0, 1.0)
     """
-    _check_arguments(method, percentile, batch_size, verbose)
     check_graph(model, "keras_eff.calibrate")
-    layers = _layers_to_calibrate(model)
     samples = check_samples(model, samples)
+    set_ranges(
+        model,
+        samples,
+        method,
+        percentile=percentile,
+        batch_size=batch_size,
+        verbose=verbose,
+    )
+    warn_of_poor_samples(model, samples, finds_ranges=True)
+    return model
+
+
+def set_ranges(
+    model,
+    samples: list[np.ndarray],
+    method="minmax",
+    *,
+    percentile=0.9999,
+    batch_size=32,
+    verbose="auto",
+) -> keras.Model:
+    """What `calibrate` does with samples that have been checked."""
+    _check_arguments(method, percentile, batch_size, verbose)
+    layers = _layers_to_calibrate(model)
     passes = 1 if method == "minmax" else 2
     advance = progress(passes * -(-len(samples[0]) // batch_size), verbose)
 

@@ -15,7 +15,7 @@ from keras_eff.latency.device import describe_device
 from keras_eff.latency.measure import measure
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.calibrate import calibrate
+from keras_eff.transforms.calibrate import set_ranges
 from keras_eff.transforms.cloning import copy_state
 from keras_eff.transforms.graph import check_graph
 from keras_eff.transforms.samples import check_samples
@@ -150,6 +150,7 @@ def _measure(model, given, shapes, quantize, options):
             samples,
             tolerance=math.inf,
             input_shapes=shapes,
+            min_agreement=0.0,
         )
         latency = measure(path, *options)
     if latency.median_ms is None:
@@ -174,7 +175,7 @@ def _prepare(model, given, shapes):
     if given is None:
         given = random_samples(model, _RANDOM_SAMPLES, shapes)
     chosen = [array[:_SAMPLES] for array in given]
-    return calibrate(model, chosen) if is_unseen else model, chosen
+    return set_ranges(model, chosen) if is_unseen else model, chosen
 
 
 def _copy_with_ranges(model):

@@ -27,15 +27,24 @@ def executions():
     return execute_or_recall
 
 
+def output_name():
+    return keras_eff.export.inspect("float.tflite").outputs[0].name
+
+
 def differences(expected, actual, scale=None):
     """What the command should print, by its definitions."""
     errors = np.abs(expected.astype("float64") - actual)
     same = expected.argmax(axis=-1) == actual.argmax(axis=-1)
+    noise = (errors**2).sum(axis=0)
+    signal = expected.astype("float64").var(axis=0) * len(expected)
     return {
         "max_abs_error": pytest.approx(errors.max()),
         "mean_share": pytest.approx(errors.mean() / np.abs(expected).max()),
         "mean_lsb": scale and pytest.approx(errors.mean() / scale),
         "agreement": pytest.approx(same.mean()),
+        "r2": pytest.approx(1 - noise.sum() / signal.sum()),
+        "worst_channel": f"{output_name()}[{np.argmax(noise / signal)}]",
+        "worst_channel_r2": pytest.approx(1 - np.max(noise / signal)),
     }
 
 
@@ -95,6 +104,17 @@ def test_the_tolerance_decides(run, here):
     assert code == 0 and out.endswith("\ntolerance 0.5: passed\n")
     code, out, _ = run(*line, "--tolerance=0")
     assert code == 1 and out.endswith("\ntolerance 0: FAILED\n")
+
+
+def test_the_least_agreement_decides_as_it_does_for_an_export(run, here):
+    line = ("compare", "float.tflite", "int8.tflite", "--samples=x.npy")
+    code, out, _ = run(*line, "--min_agreement=0.8")
+    assert code == 0 and out.endswith("\nmin_agreement 0.8: passed\n")
+    np.save("noise.npy", np.load("x.npy") * 1e-3)
+    line = ("compare", "float.tflite", "int8.tflite", "--samples=noise.npy")
+    code, out, _ = run(*line, "--min_agreement=0.8", "--tolerance=9")
+    assert code == 1 and "\ntolerance 9: passed\n" in out
+    assert out.endswith("\nmin_agreement 0.8: FAILED\n")
 
 
 def test_inputs_are_matched_by_name(run, here, two_inputs, tmp_path):

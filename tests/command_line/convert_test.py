@@ -33,7 +33,7 @@ def test_only_options_of_the_user_are_passed_on(run, here, passed):
 
 def test_all_options_are_passed_on(run, here, passed):
     line = "--quantize=int4 --method=mse --io_dtype=uint8 --batch_size=2"
-    more = "--keep_names --sparse --tolerance=0.5"
+    more = "--keep_names --sparse --tolerance=0.5 --min_agreement=0.25"
     run("convert", "model.keras", "m.tflite", *line.split(), *more.split())
     assert passed == {
         "samples": None,
@@ -44,6 +44,7 @@ def test_all_options_are_passed_on(run, here, passed):
         "keep_names": True,
         "sparse": True,
         "tolerance": 0.5,
+        "min_agreement": 0.25,
     }
 
 

@@ -1,5 +1,6 @@
 import sys
 import threading
+import warnings
 
 import pytest
 from absl import logging
@@ -31,6 +32,13 @@ def test_the_log_of_the_package_becomes_messages(capsys):
         logging.warning("hot %s", "phone")
         logging.info("not shown")
     assert capsys.readouterr().err == "keras-eff: warning: hot phone\n"
+
+
+def test_warnings_become_messages(capsys):
+    with log_to_stderr():
+        warnings.simplefilter("default")
+        warnings.warn("odd samples", stacklevel=1)
+    assert capsys.readouterr().err == "keras-eff: warning: odd samples\n"
 
 
 def test_the_log_is_as_before_afterwards():

@@ -41,15 +41,15 @@ def test_only_files_of_four_bits_are_packed(tmp_path, monkeypatch):
     packings = {}
 
     class Laboratory:
-        samples = np.zeros((1, 8), "float32")
-        data = ImageData(None, None, (samples, np.zeros(1)), 4)
+        samples = np.eye(4, 8, dtype="float32")
+        data = ImageData(None, None, (samples, np.zeros(4)), 4)
 
         def trained(self, column, width, seed):
             return model
 
         def quantized(self, column, width, seed, file):
             quantized = keras_eff.quantize(model, 4)
-            return keras_eff.calibrate(quantized, np.ones((4, 8), "float32"))
+            return keras_eff.calibrate(quantized, self.samples)
 
     def write(model, path, packing, samples):
         packings[path.name] = packing

@@ -53,3 +53,84 @@ def test_another_shape_raises():
     actual = np.zeros((2, 4))
     with pytest.raises(RuntimeError, match=r"Received: \(2, 4\)"):
         compare([expected], execution([actual], [actual], [None]))
+
+
+def r2_by_loop(expected, actual):
+    """By its definition, channel by channel."""
+    found = []
+    for e, a in zip(expected.T, actual.T, strict=True):
+        mean = sum(e) / len(e)
+        noise = sum((x - y) ** 2 for x, y in zip(e, a, strict=True))
+        found.append(1.0 - noise / sum((x - mean) ** 2 for x in e))
+    return found
+
+
+def test_r2_is_that_of_each_channel_in_the_worse_resolver():
+    generator = np.random.default_rng(0)
+    expected = generator.normal(size=(30, 2)) * [100.0, 1.0]
+    better = expected + generator.normal(scale=0.1, size=(30, 2))
+    worse = expected + generator.normal(scale=0.5, size=(30, 2))
+    result = compare(
+        [expected], execution([better], [worse], [None]), ["boxes"]
+    )
+    (row,) = result.outputs
+    assert row.channel_r2 == pytest.approx(r2_by_loop(expected, worse))
+    noise = np.sum((expected - worse) ** 2)
+    signal = np.sum((expected - expected.mean(axis=0)) ** 2)
+    assert result.r2 == row.r2 == pytest.approx(1.0 - noise / signal)
+    assert result.worst_channel == ("boxes", 1, row.channel_r2[1])
+    assert row.num_choices == 2
+    deviations = expected.std(axis=0) / (expected.max() - expected.min())
+    assert row.channel_spread == pytest.approx(deviations)
+
+
+def test_positions_are_samples_of_their_channel():
+    expected = np.random.default_rng(0).normal(size=(5, 4, 3, 2))
+    actual = expected + 0.1
+    flat = [x.reshape(-1, 2) for x in (expected, actual)]
+    (row,) = compare([expected], execution([actual], [actual], [None])).outputs
+    assert row.channel_r2 == pytest.approx(r2_by_loop(*flat))
+
+
+def test_constants_have_no_r2():
+    expected = np.full((6, 2), 3.0)
+    expected[:, 1] = np.arange(6)
+    actual = expected + 0.5
+    (row,) = compare([expected], execution([actual], [actual], [None])).outputs
+    assert row.channel_r2[0] is None and row.worst_channel == 1
+    alone = compare(
+        [expected[:, :1]], execution(*[[actual[:, :1]]] * 2, [None])
+    )
+    assert alone.r2 is alone.worst_channel is None
+
+
+def test_integers_agree_where_they_are_equal():
+    expected = np.array([[1, 2], [3, 4]], "int32")
+    actual = np.array([[1, 2], [0, 4]], "int32")
+    result = compare([expected], execution([actual], [actual], [None]))
+    assert result.agreement == 0.75
+    assert result.r2 is None and result.outputs[0].channel_r2 == ()
+
+
+def test_channels_within_a_step_are_faint():
+    expected = np.array([[640.0, 0.2, 7.0], [0.0, 0.9, 7.0]])
+    run = execution([expected], [expected], [None])
+    assert compare([expected], run).outputs[0].faint == ()
+    assert compare([expected], run, steps=[2.5]).outputs[0].faint == (1,)
+
+
+@pytest.mark.parametrize(
+    "rows, is_distribution",
+    [
+        ([[0.25, 0.75], [1.0, 0.0]], True),
+        ([[0.25, 0.25], [1.0, 0.0]], False),
+        ([[2.0, -1.0], [1.0, 0.0]], False),
+        ([[1.0], [1.0]], False),
+    ],
+)
+def test_distributions_sum_to_one(rows, is_distribution):
+    expected = np.array(rows)
+    (row,) = compare(
+        [expected], execution([expected], [expected], [None])
+    ).outputs
+    assert row.is_distribution is is_distribution

@@ -1,4 +1,17 @@
+import numpy as np
+import pytest
+
+from keras_eff.export.comparison import compare
+from keras_eff.export.execution import Execution
 from keras_eff.export.report import Report
+
+EXPECTED = np.random.default_rng(0).normal(size=(40, 3)) * [9.0, 9.0, 1.0]
+
+
+def compared(noise, scale=0.5):
+    actual = EXPECTED + noise
+    execution = Execution([actual], [actual], 1, [scale])
+    return compare([EXPECTED], execution, ["scores"])
 
 
 def report(**changes):
@@ -9,12 +22,11 @@ def report(**changes):
         "ops": {"CONV_2D": 2},
         "float_tensors": (),
         "weight_bytes": {"float32": 1000, "int8": 3000},
-        "max_abs_error": 0.25,
-        "mean_lsb": 0.5,
-        "agreement": 0.99,
-        "float_agreement": None,
         "delegate_partitions": 1,
         "seconds": 2.0,
+        "against_model": compared(0.25),
+        "against_rounded": None,
+        "samples_kind": "given",
     }
     return Report(**{**figures, **changes})
 
@@ -25,14 +37,35 @@ def test_text_has_the_figures():
         "12,345 bytes",
         "6,789 gzip",
         "0.50 LSB",
-        "0.990",
+        "1.000",
         "CONV_2D",
         "float32 1,000 bytes (25%), int8 3,000 bytes (75%)",
     ):
         assert part in text
+    assert "LSB" not in str(report(against_model=compared(0.25, None)))
 
 
-def test_figures_that_do_not_apply_are_left_out():
-    text = str(report(mean_lsb=None, agreement=None))
-    assert "LSB" not in text
-    assert "agreement" not in text
+def test_the_model_that_was_given_comes_first():
+    row = report(
+        against_model=compared(4.0),
+        against_rounded=compared(0.25),
+        samples_kind="held-out",
+    )
+    _, first, worst, second, *_ = str(row).splitlines()
+    assert first.startswith("  against the model: agreement 1.000, R2 0.")
+    assert first.endswith("max 4, mean 8.00 LSB (40 held-out samples)")
+    assert worst.startswith("  worst channel: scores[2], R2 -")
+    assert second.startswith("  against it rounded: agreement 1.000, R2")
+
+
+def test_figures_of_what_was_meant_are_those_of_the_rounded_model():
+    alone = report()
+    assert (alone.max_abs_error, alone.mean_lsb) == pytest.approx((0.25, 0.5))
+    assert (alone.agreement, alone.float_agreement) == (1.0, None)
+    other = report(against_model=compared(-EXPECTED))
+    assert other.float_agreement is None
+    rounded = report(
+        against_model=compared(-2 * EXPECTED), against_rounded=compared(0.25)
+    )
+    assert rounded.max_abs_error == alone.max_abs_error
+    assert rounded.agreement == 1.0 and rounded.float_agreement == 0.0

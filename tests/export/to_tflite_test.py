@@ -10,6 +10,7 @@ import keras_eff
 from keras_eff.export import to_tflite as module  # the function
 from keras_eff.export.execution import execute
 from keras_eff.export.flatbuffer import parse
+from keras_eff.export.held_out import split_samples
 
 to_tflite = keras_eff.export.to_tflite
 
@@ -378,6 +379,117 @@ def test_post_training_report_also_compares_with_float(model, images, tmp_path):
     assert to_tflite(model, path, None, images).float_agreement is None
 
 
+@pytest.fixture(scope="module")
+def chooser():
+    """Chooses the largest of its first three inputs."""
+    layer = layers.Dense(3, activation="softmax", name="choice")
+    model = keras.Sequential([keras.Input((8,)), layer])
+    layer.set_weights([4.0 * np.eye(8, 3), np.zeros(3)])
+    return model
+
+
+@pytest.fixture
+def vectors():
+    generator = np.random.default_rng(0)
+    return generator.standard_normal((64, 8)).astype("float32")
+
+
+def with_outlier(vectors):
+    outlier = vectors.copy()
+    outlier[5, 7] = 1e4
+    return outlier
+
+
+def test_a_file_that_lost_the_signal_is_refused(
+    chooser, vectors, tmp_path, told
+):
+    arguments = (chooser, tmp_path / "m.tflite", "int8", with_outlier(vectors))
+    with pytest.raises(RuntimeError, match="answers otherwise") as caught:
+        to_tflite(*arguments)
+    assert_nothing_written(tmp_path)
+    for part in (
+        *("'choice': agreement 0.", "over 16 samples", "min_agreement=0.8"),
+        *("signal is lost in", "truer `samples`", "Nothing was written"),
+    ):
+        assert part in str(caught.value)
+    report = to_tflite(*arguments, min_agreement=0.0)
+    (text,) = told()
+    assert "up to 1e+04" in text
+    assert report.agreement == 1.0
+    assert report.float_agreement < 0.6
+    first = str(report).splitlines()[1]
+    assert f"the model: agreement {report.float_agreement:.3f}, R2" in first
+
+
+def test_files_are_judged_on_samples_that_ranges_are_not_from(
+    chooser, vectors, tmp_path
+):
+    path = tmp_path / "m.tflite"
+    report = to_tflite(chooser, path, "int8", vectors)
+    assert report.samples_kind == "held-out"
+    assert report.against_model.num_samples == 16
+    judged = split_samples([np.arange(64)], True).judged[0]
+    larger = vectors.copy()
+    larger[judged] = np.abs(larger[judged]) * 20.0
+    with pytest.raises(RuntimeError, match="over 16 samples"):
+        to_tflite(chooser, path, "int8", larger)
+    # Its ranges are from nowhere else.
+    aware = keras_eff.calibrate(keras_eff.quantize(chooser), vectors)
+    report = to_tflite(aware, path, samples=vectors)
+    assert report.samples_kind == "given"
+    assert report.against_model.num_samples == 64
+    assert to_tflite(aware, path).samples_kind == "random"
+
+
+def detector():
+    """Boxes that reach 640 and, in the same tensor, scores below 1."""
+    inputs = keras.Input((8,))
+    boxes = layers.Dense(2, activation="sigmoid")(inputs)
+    scores = layers.Dense(2, activation="sigmoid")(inputs)
+    joined = layers.Concatenate(name="found")
+    return keras.Model(
+        inputs, {"found": joined([layers.Rescaling(640.0)(boxes), scores])}
+    )
+
+
+@pytest.mark.parametrize("io_dtype", [None, "float32"])
+def test_scores_beside_boxes_are_told_by_name(
+    io_dtype, vectors, tmp_path, told
+):
+    keras.utils.set_random_seed(0)
+    path = tmp_path / "m.tflite"
+    report = to_tflite(detector(), path, "int8", vectors, io_dtype=io_dtype)
+    (text,) = told()
+    assert "channels 2, 3 of output 'found'" in text
+    assert report.against_model.outputs[0].faint == (2, 3)
+    assert "worst channel: found[" in str(report)
+    assert report.against_model.worst_channel[-1] < 0.0
+
+
+def test_outputs_are_compared_by_name(vectors, tmp_path):
+    inputs = keras.Input((8,))
+    good = layers.Dense(2, name="good")(inputs)
+    lost = layers.Dense(1, use_bias=False, name="lost")
+    model = keras.Model(inputs, {"b": good, "a": lost(inputs)})
+    # The difference of two inputs that are nearly the same.
+    lost.set_weights([np.array([[1.0], [-1.0], *[[0.0]] * 6])])
+    samples = vectors.copy()
+    samples[:, 1] = samples[:, 0] + 0.01 * samples[:, 2]
+    with pytest.raises(RuntimeError, match="'lost': R2") as caught:
+        to_tflite(model, tmp_path / "m.tflite", "int8", samples)
+    assert "'good'" not in str(caught.value).split("below")[0]
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int16x8", None, "dynamic"])
+def test_samples_that_cannot_be_data_are_told(
+    quantize, chooser, tmp_path, told
+):
+    zeros = np.zeros((40, 8), "float32")
+    to_tflite(chooser, tmp_path / "m.tflite", quantize, zeros)
+    (text,) = told()
+    assert "values of 0 throughout" in text
+
+
 def assert_nothing_written(folder):
     assert list(folder.iterdir()) == []
 
@@ -421,6 +533,8 @@ def four_bit_activations():
         (convnet, {"io_dtype": "int16"}, ValueError, "Received: io_dtype"),
         (convnet, {"batch_size": 0}, ValueError, "Received: batch_size=0"),
         (convnet, {"tolerance": -1.0}, ValueError, "Received: tolerance"),
+        (convnet, {"min_agreement": 80}, ValueError, "min_agreement=80"),
+        (convnet, {"min_agreement": True}, ValueError, "min_agreement=True"),
         (
             convnet,
             {"samples": np.zeros((0, 8, 8, 3), "f")},

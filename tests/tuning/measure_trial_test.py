@@ -58,6 +58,12 @@ def test_the_runner_measures_the_exported_file_which_is_removed():
     assert not pathlib.Path(path).exists()
 
 
+def test_what_an_untrained_model_answers_is_not_judged():
+    samples = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    samples[5, 2] = 1e5
+    assert measure_trial(dense(), samples, Runner(), quantize="int8")
+
+
 def test_an_architecture_is_measured_once():
     runner = Runner()
     first = measure_trial(dense(name="a"), runner=runner)

@@ -1,0 +1,55 @@
+import os
+
+import numpy as np
+from absl import logging
+
+from keras_eff.export.debug import debug
+
+_NAMED = 3
+_LEAST_DB = 1.0
+
+_WAYS_OUT = {
+    "float32": "check the model with `keras_eff.export.debug`",
+    "float16": 'use another format, such as "weight_only_int8"',
+    "dynamic": 'use another format, such as "weight_only_int8" or "int8"',
+    "weight_only_int8": 'use another format, such as "float16"',
+    "weight_only_int4": 'use another format, such as "weight_only_int8"',
+    "int16x8": 'give more or truer `samples`, or use "float16" or "int8"',
+}
+_AFTER_TRAINING = (
+    'give more or truer `samples`; try `method="percentile"` or "mse"; leave '
+    "these layers out with `keras_eff.quantize(model, skip=[...])` and "
+    "`keras_eff.calibrate`, or train that model a little; or use another "
+    'format, such as "float16" or "weight_only_int8"'
+)
+_OF_AWARE_MODELS = (
+    "train the model on, or calibrate it on more and truer samples; or leave "
+    "these layers out with `keras_eff.quantize(model, skip=[...])`"
+)
+
+
+def way_out(name: str, is_aware: bool) -> str:
+    """What to do about a file of a format that answers otherwise."""
+    way = _OF_AWARE_MODELS if is_aware else _WAYS_OUT.get(name, _AFTER_TRAINING)
+    return f"What to do: {way}"
+
+
+def lost_layers(
+    model, path: str | os.PathLike, samples: list[np.ndarray]
+) -> str:
+    """Says in which layers of a file the signal of a model is lost.
+
+    For the end of an error, which it must not hide: where the layers cannot
+    be told, it says nothing.
+    """
+    try:
+        rows = debug(model, path, samples).worst(_NAMED)
+    except Exception as error:
+        logging.debug("the layers cannot be told: %s", error)
+        return ""
+    named = [
+        f"{row.layer!r} ({row.op}, {row.drop_db:.1f} dB to {row.sqnr_db:.1f})"
+        for row in rows
+        if row.drop_db >= _LEAST_DB
+    ]
+    return f"Most signal is lost in {', '.join(named)}. " if named else ""
