@@ -72,7 +72,7 @@ def by_square(teacher, student):
 @pytest.mark.parametrize(
     "loss",
     ["mse", "mae", "mape", "msle", "log_cosh", losses.Huber(0.3)],
-    ids=str,
+    ids=["mse", "mae", "mape", "msle", "log_cosh", "huber"],
 )
 def test_values_are_compared_by_the_students_loss(loss):
     teacher, student = net(), net()
