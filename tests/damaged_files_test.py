@@ -104,4 +104,5 @@ def test_a_damaged_file_is_an_error_or_still_whole(
         # What is cut off cannot be whole.
         assert number % 3
         whole += 1
-    assert 0 < whole < count / 2
+    # Of a dozen, chance may leave none whole.
+    assert (whole or count < 100) and whole < count / 2

@@ -57,3 +57,10 @@ def prunables(model) -> list[Prunable]:
 def are_built(model) -> bool:
     """Whether the layers of a model have their weights, and masks."""
     return bool(model.built) and all(p.mask.built for p in prunables(model))
+
+
+def store_zeros(model) -> None:
+    """Makes zeros of what is pruned, in the weights and in their averages."""
+    for prunable in prunables(model):
+        prunable.store_zeros()
+        prunable.store_zeros_of_averages(model)

@@ -13,6 +13,7 @@ from keras_eff.callbacks.evidence import saliencies_of
 from keras_eff.callbacks.mask_floors import MaskFloors
 from keras_eff.callbacks.prunable import are_built
 from keras_eff.callbacks.prunable import prunables
+from keras_eff.callbacks.prunable import store_zeros
 from keras_eff.callbacks.pruning_arguments import check_choices
 from keras_eff.callbacks.pruning_arguments import check_data
 from keras_eff.callbacks.pruning_arguments import check_fraction
@@ -183,14 +184,14 @@ class PruningScheduler(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         model = self._given_model()
-        _store_zeros(model)
+        store_zeros(model)
         self._is_before_history = is_before_history(model, epoch)
         if logs is not None and self._step is not None:
             logs["sparsity"] = self._sparsity
 
     def on_train_end(self, logs=None):
         model = self._given_model()
-        _store_zeros(model)
+        store_zeros(model)
         self._gradients = None
         if self._step is None:
             return
@@ -240,7 +241,7 @@ class PruningScheduler(keras.callbacks.Callback):
 
     def _end(self):
         model = self.model
-        _store_zeros(model)
+        store_zeros(model)
         pools = pruning_plan.pools(model, self.schedule)
         pruning_plan.check_reached(pools, self._asked, self._step)
 
@@ -294,9 +295,3 @@ class PruningScheduler(keras.callbacks.Callback):
         if self.data is not None and self._gradients is None:
             self._gradients = DenseGradients(model, weights, self.data)
         return Evidence(model, weights, self._gradients, step)
-
-
-def _store_zeros(model):
-    for prunable in prunables(model):
-        prunable.store_zeros()
-        prunable.store_zeros_of_averages(model)

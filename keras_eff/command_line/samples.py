@@ -1,4 +1,3 @@
-import os
 import pathlib
 import re
 import zipfile
@@ -7,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.export.saved_dataset import load_dataset
 
 # What --samples takes, for its help.
 SOURCES = (
@@ -55,15 +55,10 @@ def load_samples(path: str | None):
 
 def _load_dataset(path):
     with quiet_tensorflow():
-        import tensorflow as tf
-
         try:
-            return tf.data.Dataset.load(os.fspath(path))
-        except (tf.errors.OpError, ValueError, OSError) as error:
-            raise ValueError(
-                "--samples must be a .npy or .npz file of numbers, or a folder "
-                f"written by `tf.data.Dataset.save`. Received: {path}"
-            ) from error
+            return load_dataset(path)
+        except ValueError as error:
+            raise ValueError(f"--samples: {error}") from error
 
 
 def _in_order(arrays):

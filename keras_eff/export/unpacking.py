@@ -10,9 +10,9 @@ the work of reading it.
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-# Of all tables on average. One that holds nothing takes 8 bytes, with the place
-# that leads to it; a tensor or an operator takes 40 or more.
-_LEAST_TABLE_BYTES = 16
+# Of all tables on average, with the place that leads to each. Equal ones may be
+# stored once; a tensor or an operator of its own takes 40 bytes or more.
+_LEAST_TABLE_BYTES = 8
 _PLACE_BYTES = 4
 # Writers may store a text once for all that have it.
 _SHARING = 4

@@ -15,7 +15,7 @@ from keras_eff.latency.device_folder import DeviceFolder
 # process was killed: what the script reads then comes to an end.
 _WATCHED = """\
 exec 3<&0; cd {directory} && {tool} & tool=$!; \
-{{ cat; kill -9 $tool; rm -f {graph}; }} <&3 >/dev/null 2>&1 & watch=$!; \
+{{ cat; rm -f {graph}; kill -9 $tool; }} <&3 >/dev/null 2>&1 & watch=$!; \
 wait $tool; code=$?; {{ kill $watch; wait $watch; }} 2>/dev/null; (exit $code)\
 """
 _REASONS = {

@@ -214,6 +214,8 @@ class Placement(Rewriter):
             return self.quantized(tensor) if waits else tensor
 
         outputs = self.copy(call.replaced(settled))
+        if type(call.operation).__name__ in _OF_SHAPES:
+            return self.mark(outputs, "quantized")
         self.floats[call.operation.name] = reason
         if not any(map(_is_float, keras.tree.flatten(outputs))):
             return self.mark(outputs, "quantized")
@@ -226,6 +228,10 @@ class Placement(Rewriter):
             return self.mark(outputs, "quantized")
         self.floats[call.operation.name] = type(call.operation).__name__
         return self.mark(outputs, "float")
+
+
+# What reads the shapes of tensors alone: constants in a file.
+_OF_SHAPES = ("FullLike", "OnesLike", "ZerosLike")
 
 
 def _is_float(tensor):

@@ -105,8 +105,15 @@ def _misfit(array, ranges):
 
 
 def _outliers(array):
-    sizes = np.abs(array[array != 0])
-    largest, median = np.max(sizes), np.median(sizes)
+    """What is wrong where few values of a feature, on the last axis, count.
+
+    Of the one with the largest value: features in different units are another
+    matter, see `warn_of_lost_features`.
+    """
+    features = array.shape[-1] if array.ndim > 1 else 1
+    columns = np.abs(array.reshape(-1, features).T)
+    sizes = max(columns, key=np.max)
+    largest, median = np.max(sizes), np.median(sizes[sizes > 0])
     if median >= largest / _STEPS:
         return None
     return (

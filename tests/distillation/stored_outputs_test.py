@@ -72,13 +72,20 @@ def test_a_collection_goes_on_where_it_stopped(tmp_path):
 
 
 def test_it_may_stop_while_it_writes_what_it_has_done(tmp_path, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
+    replace, calls = pathlib.Path.replace, []
+
+    def stop(*paths):
+        # The first says that nothing is done yet.
+        calls.append(paths)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return replace(*paths)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(pathlib.Path, "replace", stop)
         StoredOutputs.collect(Recorded(), X, tmp_path)
-    assert [x.name for x in tmp_path.iterdir()] == ["output_0.npy"]
+    found = sorted(x.name for x in tmp_path.iterdir())
+    assert found == ["manifest.json", "output_0.npy"]
     assert StoredOutputs.collect(Recorded(), X, tmp_path).outputs.shape
 
 

@@ -12,7 +12,7 @@ def test_an_operation_without_an_operator_is_named(quantize, tmp_path):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, ops.tan(layers.Dense(3)(inputs)))
     model.operations[-1].name = "my_tan"
-    samples = np.full((8, 4), 0.1, "float32")
+    samples = np.random.default_rng(0).uniform(0.1, 0.2, (8, 4))
     with pytest.raises(RuntimeError) as caught:
         keras_eff.export.to_tflite(model, tmp_path / "m", quantize, samples)
     said = str(caught.value)

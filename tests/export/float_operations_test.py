@@ -19,6 +19,7 @@ from keras_eff.export.flatbuffer import operator_name
 from keras_eff.export.flatbuffer import parse
 from keras_eff.export.lowering_rules import RULES as LOWERING
 from keras_eff.transforms import expansion
+from keras_eff.transforms.end_names import end_names
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.rules import RULES as PLACEMENT
 from keras_eff.transforms.selection import operations
@@ -222,7 +223,8 @@ def written(table, folder):
     aware = keras_eff.quantize(model, skip=skipped)
     keras_eff.calibrate(aware, samples, verbose=0)
     arrays = [samples[tensor.name] for tensor in aware.inputs]
-    data = file_content(aware, "int8", arrays, 1, "int8", False, True)
+    options = (arrays, 1, "int8", False, True)
+    data = file_content(aware, "int8", *options, end_names(aware), None)
     path = folder / "m.tflite"
     path.write_bytes(data)
     execution = execute(path, arrays)

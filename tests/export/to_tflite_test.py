@@ -475,7 +475,7 @@ def test_outputs_are_compared_by_name(vectors, tmp_path):
     lost.set_weights([np.array([[1.0], [-1.0], *[[0.0]] * 6])])
     samples = vectors.copy()
     samples[:, 1] = samples[:, 0] + 0.01 * samples[:, 2]
-    with pytest.raises(RuntimeError, match="'lost': R2") as caught:
+    with pytest.raises(RuntimeError, match="'a': R2") as caught:
         to_tflite(model, tmp_path / "m.tflite", "int8", samples)
     assert "'good'" not in str(caught.value).split("below")[0]
 

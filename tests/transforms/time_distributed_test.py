@@ -105,7 +105,7 @@ def test_width_name_and_skip_are_those_of_the_whole():
     assert isinstance(layer, TransformedWeights)
     assert layer.transforms[-1].num_bits == 4
     assert keras_eff.coverage(model, "steps").floats == {"steps": "skipped"}
-    samples = np.ones((4, 5, 8), "float32")
+    samples = np.random.default_rng(0).normal(size=(4, 5, 8))
     effects = keras_eff.quantization_sensitivity(model, samples, 8, verbose=0)
     assert "steps" in str(effects)
 

@@ -14,12 +14,11 @@ import pytest
 
 from keras_eff.latency import Remote
 from keras_eff.latency.ssh import SshShell
-
-from .stand_ins import HANG_ALONE
-from .stand_ins import Scripts
-from .stand_ins import has_ended
-from .stand_ins import replay
-from .stand_ins import tflite_log
+from tests.latency.stand_ins import HANG_ALONE
+from tests.latency.stand_ins import Scripts
+from tests.latency.stand_ins import has_ended
+from tests.latency.stand_ins import replay
+from tests.latency.stand_ins import tflite_log
 
 # The folder is on no user's PATH.
 _SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
