@@ -616,8 +616,9 @@ def test_a_student_may_be_built_by_its_first_batch(
         model.compile("sgd", loss, run_eagerly=is_eager, jit_compile=False)
         return fit(model, DistillationTeacher(teacher))
 
-    for name, values in taught(keras.Input((8,))).items():
-        assert taught()[name] == pytest.approx(values, rel=1e-5)
+    wanted, found = taught(keras.Input((8,))), taught()
+    for name, values in wanted.items():
+        assert found[name] == pytest.approx(values, rel=1e-5)
 
 
 def test_losses_between_layers_need_a_student_that_is_built(teacher):

@@ -8,6 +8,7 @@ import pytest
 SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "pareto_cifar10.py"
 FLAGS = (
     *("--dataset=mnist_5k", "--noflip", "--train_size=64", "--epochs=1"),
+    "--teacher_epochs=1",
     *("--columns=baseline", "--widths=0.05", "--rounds=1", "--out_dir=files"),
 )
 SIZES = {"num_parameters": 1, "float_bytes": 1, "int8_bytes": 1}
