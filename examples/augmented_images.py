@@ -63,7 +63,28 @@ def _within(centre, size, side):
     return (distance >= -(side // 2)) & (distance < side - side // 2)
 
 
-class AugmentedImages(keras.utils.PyDataset):
+class _Shuffled(keras.utils.PyDataset):
+    """Batches of rows, in another order in each epoch."""
+
+    def __init__(self, count, batch_size, seed):
+        super().__init__()
+        self._count = count
+        self._batch_size = batch_size
+        self._generator = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return -(-self._count // self._batch_size)
+
+    def on_epoch_end(self):
+        self._order = self._generator.permutation(self._count)
+
+    def _rows(self, index):
+        begin = index * self._batch_size
+        return self._order[begin : begin + self._batch_size]
+
+
+class AugmentedImages(_Shuffled):
     """Batches of images, augmented anew in each epoch.
 
     Args:
@@ -74,27 +95,17 @@ class AugmentedImages(keras.utils.PyDataset):
     """
 
     def __init__(self, images, labels, augmentation, batch_size, seed=0):
-        super().__init__()
+        super().__init__(len(labels), batch_size, seed)
         self._images, self._labels = images, labels
         self._augmentation = augmentation
-        self._batch_size = batch_size
-        self._generator = np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def __len__(self):
-        return -(-len(self._labels) // self._batch_size)
 
     def __getitem__(self, index):
-        begin = index * self._batch_size
-        rows = self._order[begin : begin + self._batch_size]
+        rows = self._rows(index)
         images = self._augmentation(self._images[rows], self._generator)
         return images.astype("float32"), self._labels[rows]
 
-    def on_epoch_end(self):
-        self._order = self._generator.permutation(len(self._labels))
 
-
-class TaughtImages(keras.utils.PyDataset):
+class TaughtImages(_Shuffled):
     """Batches of augmented copies of images, with what a teacher says of them.
 
     The teacher sees each copy once, however many epochs, students and runs
@@ -122,7 +133,7 @@ class TaughtImages(keras.utils.PyDataset):
         num_copies=10,
         seed=0,
     ):
-        super().__init__()
+        super().__init__(len(labels), batch_size, seed)
         # The same copies, whoever is taught.
         generator = np.random.default_rng(0)
         copies = [augmentation(images, generator) for _ in range(num_copies)]
@@ -133,16 +144,9 @@ class TaughtImages(keras.utils.PyDataset):
         )
         self._outputs = np.asarray(self.stored.outputs)
         self._num_copies = num_copies
-        self._batch_size = batch_size
-        self._generator = np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def __len__(self):
-        return -(-len(self._labels) // self._batch_size)
 
     def __getitem__(self, index):
-        begin = index * self._batch_size
-        rows = self._order[begin : begin + self._batch_size]
+        rows = self._rows(index)
         drawn = self._generator.integers(0, self._num_copies, len(rows))
         places = rows + drawn * len(self._labels)
         targets = {
@@ -150,6 +154,3 @@ class TaughtImages(keras.utils.PyDataset):
             "teacher": self._outputs[places],
         }
         return self._images[places].astype("float32"), targets
-
-    def on_epoch_end(self):
-        self._order = self._generator.permutation(len(self._labels))
