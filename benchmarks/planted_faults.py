@@ -137,8 +137,8 @@ FAULTS = [
     ),
     Fault(
         "callbacks/logits.py",
-        "logit = _log(outputs) - _log(1.0 - outputs)",
-        "logit = _log(outputs)",
+        "logits = _log(outputs) - _log(1.0 - outputs)",
+        "logits = _log(outputs)",
         ["callbacks/logits_test.py"],
     ),
     Fault(
@@ -155,8 +155,8 @@ FAULTS = [
     ),
     Fault(
         "export/weight_only.py",
-        "scales = np.where(peaks > 0, peaks, 1)",
-        "scales = np.where(peaks > 0, peaks.max(), 1)",
+        "peaks = np.where(peaks > 0, peaks, 1)",
+        "peaks = np.where(peaks > 0, peaks.max(), 1)",
         ["export/weight_only_test.py"],
     ),
     Fault(

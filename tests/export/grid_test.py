@@ -175,6 +175,24 @@ def test_one_channel_off_the_grid_keeps_the_tensor(model, samples, convert):
     assert peaks(data) == [126, 126, 126, 127]
 
 
+def test_one_channel_that_ends_before_the_grid_keeps_the_tensor(
+    model, samples, convert
+):
+    """It lies on the grid by chance: its scale is not that of 4 bits."""
+    put_on_grid(model, 4)
+    data = parse(convert(model, samples))
+    for tensor in data.subgraphs[0].tensors:
+        stored = data.buffers[tensor.buffer].data
+        if tensor.type == schema.TensorType.INT8 and stored is not None:
+            rows = np.array(stored).view(np.int8).reshape(tensor.shape)
+            first = np.moveaxis(rows, tensor.quantization.quantizedDimension, 0)
+            # 6 of 7 in place of 7.
+            first[0] = np.sign(first[0]) * np.abs(first[0]).clip(max=109)
+            data.buffers[tensor.buffer].data = rows.reshape(-1).view(np.uint8)
+    data = pack(data)
+    assert peaks(restore_grid(data, 4)) == peaks(data) == [127] * 4
+
+
 def test_each_width_of_a_model_is_restored_in_its_turn(model, samples, convert):
     put_on_grid(model, 6)
     dense = model.layers[-1].get_weights()
