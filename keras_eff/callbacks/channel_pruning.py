@@ -206,8 +206,8 @@ class ChannelPruning(keras.callbacks.Callback):
             return False
         warnings.warn(
             f"{self.schedule} cannot finish: training ends at step {end} and "
-            f"its last update, at step {last}, silences a share of "
-            f"{reached:.4g}, not {asked:.4g}",
+            f"its last update, at step {last} with frequency="
+            f"{self.frequency}, silences {reached:.4g}, not {asked:.4g}",
             stacklevel=2,
         )
         return True

@@ -90,8 +90,8 @@ def check_end(pools, scope, frequency, end) -> dict:
         if reached < final - 1e-6 and _is_less(weights, final):
             warnings.warn(
                 f"{schedule} cannot finish: training ends at step {end} and "
-                f"its last update, at step {last}, prunes a share of "
-                f"{reached:.4g}, not {final:.4g}",
+                f"its last update, at step {last} with frequency={frequency}, "
+                f"prunes a share of {reached:.4g}, not {final:.4g}",
                 stacklevel=2,
             )
     return asked

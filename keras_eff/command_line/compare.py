@@ -78,6 +78,7 @@ def _run(flags, operands):
         "a": first,
         "b": second,
         "num_samples": len(reference.samples[0]),
+        "is_random": samples is None,
         "kernels": [_row(kernels, each) for kernels, each in found.items()],
         **{name: getattr(flags, name) for name in verdicts},
         "passed": all(verdicts.values()),
@@ -211,7 +212,8 @@ def _text(result, verdicts):
     lines = [
         f"A       {result['a']}",
         f"B       {result['b']}",
-        f"samples {result['num_samples']:,}",
+        f"samples {result['num_samples']:,}"
+        + ", random: give --samples for real ones" * result["is_random"],
         "",
         format_table(_COLUMNS, result["kernels"]),
     ]

@@ -122,13 +122,22 @@ class Comparison:
     def __str__(self):
         parts = []
         if self.agreement is not None:
-            parts.append(f"agreement {self.agreement:.3f}")
+            constant = " of constant outputs" if self._is_constant else ""
+            parts.append(f"agreement {self.agreement:.3f}{constant}")
         if self.r2 is not None:
             parts.append(f"R2 {short(self.r2)}")
         parts.append(f"max {self.max_abs_error:.3g}")
         if self.mean_lsb is not None:
             parts.append(f"mean {self.mean_lsb:.2f} LSB")
         return ", ".join(parts)
+
+    @property
+    def _is_constant(self):
+        """Whether a choice of the model is always between the same values."""
+        return any(
+            row.channel_r2 and row.r2 is None and row.agreement is not None
+            for row in self.outputs
+        )
 
     def _worst(self, choose, figure):
         values = [getattr(row, figure) for row in self.outputs]

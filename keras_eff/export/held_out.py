@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+from absl import logging
 
 _FEWEST = 32
 _SHARE = 4
@@ -41,6 +42,12 @@ def split_samples(samples: list[np.ndarray], finds_ranges: bool) -> SampleSplit:
         finds_ranges: Boolean, whether the format takes ranges from them.
     """
     count = len(samples[0])
+    if finds_ranges and count < _FEWEST:
+        logging.warning(
+            "samples: ranges are taken from %d, and the file is judged on the "
+            "same ones: give a few hundred",
+            count,
+        )
     if not finds_ranges or count < _FEWEST:
         places = _thinned(np.arange(count), _COMPARED)
         compared = [array[places] for array in samples]

@@ -48,7 +48,8 @@ def lost_layers(
         logging.debug("the layers cannot be told: %s", error)
         return ""
     named = [
-        f"{row.layer!r} ({row.op}, {row.drop_db:.1f} dB to {row.sqnr_db:.1f})"
+        f"{row.layer!r} ({row.op}: {row.drop_db:.1f} dB lost, "
+        f"{row.sqnr_db:.1f} dB left)"
         for row in rows
         if row.drop_db >= _LEAST_DB
     ]

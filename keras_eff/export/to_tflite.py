@@ -32,6 +32,7 @@ from keras_eff.transforms.samples import check_samples
 from keras_eff.transforms.samples import random_samples
 
 _RANDOM_SAMPLES = 16
+_OF_MODELS = (".keras", ".h5")
 
 
 def to_tflite(
@@ -199,6 +200,7 @@ def to_tflite(
     start = time.perf_counter()
     check_backend("keras_eff.export.to_tflite")
     path = check_path(path)
+    _check_suffix(path)
     _check_numbers(batch_size, tolerance, min_agreement)
     check_graph(model, "keras_eff.export.to_tflite")
     is_aware = bool(layers_of(model, FakeQuant))
@@ -262,6 +264,15 @@ def _kind(samples, split):
     if samples is None:
         return "random"
     return "held-out" if split.is_held_out else "given"
+
+
+def _check_suffix(path):
+    # Most likely, two arguments in the wrong order.
+    if path.suffix in _OF_MODELS:
+        raise ValueError(
+            "Argument `path` must be that of a .tflite file, not of a Keras "
+            f"model. Received: path={str(path)!r}"
+        )
 
 
 def _check_numbers(batch_size, tolerance, min_agreement):

@@ -43,3 +43,12 @@ def test_at_most_256_are_compared(count, finds_ranges):
     assert len(split.judged[0]) >= 64
     assert len(set(split.compared[0])) == len(split.compared[0])
     assert not finds_ranges or not set(split.judged[0]) & set(split.fitted[0])
+
+
+def test_few_samples_are_told(caplog):
+    split_samples([np.arange(31.0)], finds_ranges=True)
+    assert "ranges are taken from 31" in caplog.text
+    caplog.clear()
+    split_samples([np.arange(32.0)], finds_ranges=True)
+    split_samples([np.arange(3.0)], finds_ranges=False)
+    assert not caplog.text

@@ -634,3 +634,20 @@ def test_dtypes_name_formats_and_the_types_of_ends(model, images, tmp_path):
     assert report.float_tensors == ()
     (ends,) = keras_eff.export.inspect(report.path).inputs
     assert ends.dtype == "uint8"
+
+
+def test_a_model_is_not_overwritten(model, tmp_path):
+    path = tmp_path / "m.keras"
+    model.save(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="not of a Keras model"):
+        to_tflite(model, path)
+    assert path.read_bytes() == before
+
+
+def test_the_agreement_of_constants_is_told(vectors, tmp_path):
+    inputs = keras.Input((8,))
+    constant = layers.Dense(3, kernel_initializer="zeros")
+    model = keras.Model(inputs, constant(layers.Dense(4)(inputs)))
+    report = to_tflite(model, tmp_path / "m.tflite", samples=vectors)
+    assert "agreement 1.000 of constant outputs" in str(report)
