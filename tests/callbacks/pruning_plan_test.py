@@ -58,7 +58,8 @@ def test_a_schedule_that_cannot_finish_is_told(tiny, unfinished, end, last):
         pruning_plan.check_end(pools, "layer", 4, end)
     assert messages == [
         f"{schedule} cannot finish: training ends at step {end} and its last "
-        f"update, at step {last}, prunes a share of {0.8 * last / 16:.4g}, "
+        f"update, at step {last} with frequency=4, prunes a share of "
+        f"{0.8 * last / 16:.4g}, "
         "not 0.8"
     ]
 
