@@ -19,9 +19,9 @@ from keras import ops
 
 import keras_eff
 from keras_eff.export.conversion import convert
-from keras_eff.export.lowering import Lowering
-from keras_eff.export.lowering_rules import RULES
-from keras_eff.export.strip import strip
+from keras_eff.lowering.lowering import Lowering
+from keras_eff.lowering.rules import RULES
+from keras_eff.tflite.strip import strip
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("rounds", 5, "Rounds of latency measurements.")

@@ -22,8 +22,8 @@ from chaos import agreement_of_equals
 from converter import post_training_int8
 
 import keras_eff
-from keras_eff.export.flatbuffer import operator_name
-from keras_eff.export.flatbuffer import parse
+from keras_eff.tflite.flatbuffer import operator_name
+from keras_eff.tflite.flatbuffer import parse
 
 _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _PIXELS = ("MobileNetV3Small", "EfficientNetB0")

@@ -21,7 +21,7 @@ import pathlib
 import sys
 
 from keras_eff import command
-from keras_eff.draft import temporary_folder
+from keras_eff.atomic_write import temporary_folder
 from keras_eff.printable import printable
 
 _CHILD = pathlib.Path(__file__).with_name("child_main.py")

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from keras_eff import atomic_write
 from keras_eff import child_process
-from keras_eff import draft
 
 PACKAGE = pathlib.Path(child_process.__file__).parent
 
@@ -274,7 +274,7 @@ def orphan(write_script, tmp_path, temporary_folder):
         return int(pid.read_text())
 
     yield make
-    with draft.temporary_folder():
+    with atomic_write.temporary_folder():
         """Removes what the caller left."""
 
 

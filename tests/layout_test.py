@@ -17,34 +17,46 @@ PYTHON_FILES = sorted(
 PROSE_FILES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 # Each part of keras_eff, and the other parts it may import.
+_PLAIN = {"atomic_write", "printable", "command", "child_process"}
+_ENGINE = {"ops", "schedules", "layers", "graph"}
+_TECHNIQUES = {"quantization", "pruning", "factorization"}
+_FILES = {*_PLAIN, *_ENGINE, "quantization", "lowering", "tflite"}
 MAY_IMPORT = {
     "ops": set(),
     "schedules": set(),
     "printable": set(),
-    "draft": set(),
+    "atomic_write": set(),
+    "messages": {"printable"},
     "command": {"printable"},
     "child_main": set(),
-    "child_process": {"command", "draft", "printable"},
+    "child_process": {"command", "atomic_write", "printable"},
     "registration": set(),
     "layers": {"ops", "schedules"},
-    "distillation": {"draft"},
+    "graph": {"layers"},
+    "quantization": _ENGINE,
+    "pruning": {*_ENGINE, "quantization"},
+    "factorization": _ENGINE,
+    "distillation": {*_ENGINE, "atomic_write"},
+    "channels": {*_ENGINE, "atomic_write", "export", "latency"},
     "callbacks": {
-        *("layers", "schedules", "ops", "distillation", "transforms"),
-        "channels",
+        *(*_ENGINE, *_TECHNIQUES, "distillation", "channels", "tuning"),
     },
-    "transforms": {"layers", "schedules", "ops"},
-    "channels": {"layers", "transforms", "export", "latency", "draft"},
-    "export": {
-        *("layers", "transforms", "ops", "child_process", "command"),
-        *("draft", "printable"),
-    },
-    "latency": {"export", "child_process", "command", "printable"},
+    "lowering": {*_ENGINE, "quantization"},
+    "tflite": {*_PLAIN, "ops", "layers", "graph"},
+    "debugging": _FILES,
+    "micro": _FILES,
+    "export": {*_FILES, "debugging", "micro", "edgetpu"},
+    "edgetpu": {*_FILES, "export"},
+    "latency": {*_PLAIN, "tflite", "export"},
     "text": set(),
 }
 MAY_IMPORT_ALL = {"__init__", "__main__", "command_line", "tuning"}
-MAY_PRINT = {"command_line"}
+MAY_PRINT = {"command_line", "messages"}
 ONE_CLASS_A_FILE = {"layers", "callbacks"}
-DEPLOYMENT_PARTS = {"export", "latency", "text", "tuning"}
+DEPLOYMENT_PARTS = {
+    *("lowering", "tflite", "debugging", "export", "edgetpu", "micro"),
+    *("latency", "text", "tuning"),
+}
 DEPLOYMENT_LIBRARIES = {
     "tensorflow",
     "ai_edge_litert",

@@ -3,8 +3,6 @@ import warnings
 import keras
 from keras import ops
 
-from keras_eff.callbacks.averages import averages_of
-from keras_eff.callbacks.patching import in_scope_of
 from keras_eff.callbacks.steps import accumulation_steps
 from keras_eff.callbacks.steps import check_frequency
 from keras_eff.callbacks.steps import check_schedule
@@ -16,8 +14,10 @@ from keras_eff.channels.planner import Planner
 from keras_eff.channels.silent import constrain
 from keras_eff.channels.silent import keep_silent
 from keras_eff.channels.silent import silent
-from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.graph import is_graph
+from keras_eff.distillation.method_patches import in_scope_of
+from keras_eff.graph.walk import check_graph
+from keras_eff.graph.walk import is_graph
+from keras_eff.pruning.weight_averages import averages_of
 
 # A step after any training.
 _FAR = 2**40

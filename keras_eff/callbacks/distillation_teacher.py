@@ -4,22 +4,22 @@ import functools
 
 import keras
 
-from keras_eff.callbacks.distillation_arguments import checked_losses
-from keras_eff.callbacks.distillation_arguments import checked_weights
-from keras_eff.callbacks.distillation_arguments import pair_of
-from keras_eff.callbacks.distillation_arguments import student_weight_at
-from keras_eff.callbacks.distillation_arguments import weight_at
-from keras_eff.callbacks.distillation_loss import mended
-from keras_eff.callbacks.distillation_loss import names_of
-from keras_eff.callbacks.distillation_state import DistillationState
-from keras_eff.callbacks.lesson import Lesson
-from keras_eff.callbacks.patching import in_scope_of
-from keras_eff.callbacks.patching import patched
-from keras_eff.callbacks.patching import with_metric
 from keras_eff.callbacks.steps import iterations
-from keras_eff.callbacks.teacher import Teacher
-from keras_eff.callbacks.teacher import check_layers
-from keras_eff.callbacks.teacher import check_teacher
+from keras_eff.distillation.distillation_arguments import checked_losses
+from keras_eff.distillation.distillation_arguments import checked_weights
+from keras_eff.distillation.distillation_arguments import pair_of
+from keras_eff.distillation.distillation_arguments import student_weight_at
+from keras_eff.distillation.distillation_arguments import weight_at
+from keras_eff.distillation.distillation_batches import Lesson
+from keras_eff.distillation.distillation_loss import mended
+from keras_eff.distillation.distillation_loss import names_of
+from keras_eff.distillation.distillation_state import DistillationState
+from keras_eff.distillation.method_patches import in_scope_of
+from keras_eff.distillation.method_patches import patched
+from keras_eff.distillation.method_patches import with_metric
+from keras_eff.distillation.teacher import Teacher
+from keras_eff.distillation.teacher import check_layers
+from keras_eff.distillation.teacher import check_teacher
 
 
 class DistillationTeacher(keras.callbacks.Callback):

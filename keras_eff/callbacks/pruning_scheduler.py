@@ -2,25 +2,25 @@ import copy
 
 import keras
 
-from keras_eff.callbacks import mask_update
-from keras_eff.callbacks import pruning_plan
 from keras_eff.callbacks.after_history import after_history
 from keras_eff.callbacks.after_history import is_before_history
-from keras_eff.callbacks.dense_gradients import DenseGradients
-from keras_eff.callbacks.evidence import CRITERIA
-from keras_eff.callbacks.evidence import Evidence
-from keras_eff.callbacks.evidence import saliencies_of
-from keras_eff.callbacks.mask_floors import MaskFloors
-from keras_eff.callbacks.prunable import are_built
-from keras_eff.callbacks.prunable import prunables
-from keras_eff.callbacks.prunable import store_zeros
-from keras_eff.callbacks.pruning_arguments import check_choices
-from keras_eff.callbacks.pruning_arguments import check_data
-from keras_eff.callbacks.pruning_arguments import check_fraction
 from keras_eff.callbacks.steps import StepCounter
 from keras_eff.callbacks.steps import accumulation_steps
 from keras_eff.callbacks.steps import check_frequency
 from keras_eff.callbacks.steps import check_schedule
+from keras_eff.pruning import mask_update
+from keras_eff.pruning import pruning_plan
+from keras_eff.pruning.dense_gradients import DenseGradients
+from keras_eff.pruning.mask_floors import MaskFloors
+from keras_eff.pruning.prunable import are_built
+from keras_eff.pruning.prunable import prunables
+from keras_eff.pruning.prunable import store_zeros
+from keras_eff.pruning.pruning_arguments import check_choices
+from keras_eff.pruning.pruning_arguments import check_data
+from keras_eff.pruning.pruning_arguments import check_fraction
+from keras_eff.pruning.saliency import CRITERIA
+from keras_eff.pruning.saliency import Evidence
+from keras_eff.pruning.saliency import saliencies_of
 
 # The share of the training in which weights are exchanged (RigL).
 _REGROWTH_SHARE = 0.75

@@ -6,10 +6,10 @@ import math
 import numbers
 from collections.abc import Callable
 
+from keras_eff.atomic_write import temporary_folder
 from keras_eff.channels.plan import ChannelPlan
-from keras_eff.draft import temporary_folder
 from keras_eff.export.backend import check_backend
-from keras_eff.transforms.progress import progress
+from keras_eff.graph.progress import progress
 
 # Sparsities that differ by less seldom remove another channel.
 _TOLERANCE = 1 / 128

@@ -5,16 +5,16 @@ import numpy as np
 
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.site import Site
+from keras_eff.graph.cloning import clone
+from keras_eff.graph.cloning import with_transforms
+from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.rewriter import Rewriter
+from keras_eff.graph.walk import copy_bare
+from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import rebuild
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.cloning import clone
-from keras_eff.transforms.cloning import with_transforms
-from keras_eff.transforms.graph import copy_bare
-from keras_eff.transforms.graph import is_graph
-from keras_eff.transforms.graph import rebuild
-from keras_eff.transforms.kinds import unwrapped
-from keras_eff.transforms.rewriter import Rewriter
 
 
 class Cutter(Rewriter):

@@ -13,9 +13,9 @@ from keras_eff.channels.activations import ELEMENTWISE
 from keras_eff.channels.labels import Labels
 from keras_eff.channels.site import Site
 from keras_eff.channels.visit import Visit
-from keras_eff.transforms.graph import calls
-from keras_eff.transforms.graph import is_graph
-from keras_eff.transforms.kinds import unwrapped
+from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.walk import calls
+from keras_eff.graph.walk import is_graph
 
 _OF_LAYERS = {
     weighted_rules.dense: "Dense",

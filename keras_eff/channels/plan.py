@@ -12,7 +12,7 @@ from keras_eff.channels.cut import Cutter
 from keras_eff.channels.cut import silence
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.groups import ChannelGroup
-from keras_eff.transforms.graph import is_graph
+from keras_eff.graph.walk import is_graph
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.groups import groups_of
 from keras_eff.channels.plan import ChannelPlan
 from keras_eff.channels.silent import silent
-from keras_eff.transforms.selection import selector
+from keras_eff.graph.selection import selector
 
 
 class Planner:

@@ -8,8 +8,8 @@ from keras_eff.channels.choice import Limits
 from keras_eff.channels.plan import ChannelPlan
 from keras_eff.channels.planner import Planner
 from keras_eff.channels.telling import tell
-from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.progress import check_verbose
+from keras_eff.graph.progress import check_verbose
+from keras_eff.graph.walk import check_graph
 
 
 def remove_channels(model, sparsity=None, **options) -> keras.Model:

@@ -4,9 +4,9 @@ from keras_eff.channels.choice import Limits
 from keras_eff.channels.planner import Planner
 from keras_eff.channels.sensitivity_report import ChannelSensitivity
 from keras_eff.channels.sensitivity_report import Removal
-from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.progress import check_verbose
-from keras_eff.transforms.progress import progress
+from keras_eff.graph.progress import check_verbose
+from keras_eff.graph.progress import progress
+from keras_eff.graph.walk import check_graph
 
 _SPARSITIES = (0.25, 0.5, 0.75)
 

@@ -3,8 +3,8 @@ import importlib.util
 import io
 import os
 
-from keras_eff.draft import check_path
-from keras_eff.draft import draft
+from keras_eff.atomic_write import atomic_write
+from keras_eff.atomic_write import check_path
 
 # More lines than that cannot be told apart.
 _NAMED = 5
@@ -104,7 +104,7 @@ class ChannelSensitivity:
         if path is not None:
             stream = io.BytesIO()
             figure.savefig(stream, format="png", dpi=150)
-            with draft(path, stream.getvalue()):
+            with atomic_write(path, stream.getvalue()):
                 pass
         return figure
 

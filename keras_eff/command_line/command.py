@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import flags as absl_flags
 
-from keras_eff.command_line.messages import did_you_mean
+from keras_eff.messages import did_you_mean
 
 _WARNING = -1
 

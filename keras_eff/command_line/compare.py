@@ -153,11 +153,11 @@ def _from_model(path, samples):
         model = load_model(path)
         # Here, as two files are compared without Keras.
         from keras_eff.export.comparison import keras_outputs
-        from keras_eff.transforms import graph
-        from keras_eff.transforms.end_names import end_names
-        from keras_eff.transforms.samples import batches
-        from keras_eff.transforms.samples import check_samples
-        from keras_eff.transforms.samples import random_samples
+        from keras_eff.graph import walk as graph
+        from keras_eff.graph.end_names import end_names
+        from keras_eff.graph.samples import batches
+        from keras_eff.graph.samples import check_samples
+        from keras_eff.graph.samples import random_samples
 
         graph.check_graph(model, "keras-eff compare")
         if samples is None:

@@ -15,8 +15,8 @@ from keras_eff.command_line import inspect
 from keras_eff.command_line import lint
 from keras_eff.command_line import measure
 from keras_eff.command_line import usage
-from keras_eff.command_line.messages import log_to_stderr
-from keras_eff.command_line.messages import tell
+from keras_eff.messages import log_to_stderr
+from keras_eff.messages import tell
 
 _COMMANDS = {
     module.COMMAND.name: module.COMMAND

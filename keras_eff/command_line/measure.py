@@ -11,14 +11,14 @@ from keras_eff.command_line.measured_rows import csv_lines
 from keras_eff.command_line.measured_rows import describe
 from keras_eff.command_line.measured_rows import failed_row
 from keras_eff.command_line.measured_rows import measured_row
-from keras_eff.command_line.messages import announce
-from keras_eff.command_line.messages import tell
-from keras_eff.command_line.messages import without_warnings
 from keras_eff.command_line.runners import define_runner_flags
 from keras_eff.command_line.runners import make_runners
 from keras_eff.command_line.shapes import define_input_shapes
 from keras_eff.command_line.shapes import given_shapes
 from keras_eff.command_line.table import format_json
+from keras_eff.messages import announce
+from keras_eff.messages import tell
+from keras_eff.messages import without_warnings
 
 _FAILURES = (ValueError, OSError, RuntimeError)
 

@@ -83,7 +83,7 @@ def arrange(
     """
     if not isinstance(samples, (np.ndarray, list, dict)):
         # Here, as arrays are arranged without Keras.
-        from keras_eff.transforms.sample_sources import gathered
+        from keras_eff.graph.sample_sources import gathered
 
         with quiet_tensorflow():
             samples = gathered(samples, list(names), list(ranks))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from absl import flags as absl_flags
 
 from keras_eff.command_line.command import Command
-from keras_eff.command_line.messages import did_you_mean
+from keras_eff.messages import did_you_mean
 
 _WIDTH = 80
 _INDENT = " " * 6

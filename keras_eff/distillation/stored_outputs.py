@@ -5,8 +5,8 @@ import keras
 import numpy as np
 from absl import logging
 
+from keras_eff.atomic_write import atomic_write
 from keras_eff.distillation import fingerprint
-from keras_eff.draft import draft
 
 _MANIFEST = "manifest.json"
 # Of the manifest: the first one knew a teacher by its weights alone.
@@ -272,7 +272,7 @@ def _store(path, rows, begin, manifest):
 
 def _write(path, manifest):
     """Whole or not at all."""
-    with draft(path / _MANIFEST, json.dumps(manifest).encode()):
+    with atomic_write(path / _MANIFEST, json.dumps(manifest).encode()):
         pass
 
 

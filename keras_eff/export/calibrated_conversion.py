@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_eff import child_process
-from keras_eff.draft import temporary_folder
+from keras_eff.atomic_write import temporary_folder
 from keras_eff.export.conversion import as_function
 from keras_eff.export.quiet import quiet
 

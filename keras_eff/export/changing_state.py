@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from keras_eff.transforms.samples import batches
+from keras_eff.graph.samples import batches
 
 _ELSEWHERE = "state that no layer lists, as Keras's global seed"
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_eff.export.execution import Execution
+from keras_eff.tflite.execution import Execution
 
 # Of the largest value: less is how floats are rounded, and no signal.
 _LEAST_SPREAD = 1e-6

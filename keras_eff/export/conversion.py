@@ -4,7 +4,7 @@ import tensorflow as tf
 from keras_eff.export.conversion_errors import missing_operators
 from keras_eff.export.quiet import quiet
 from keras_eff.export.random_draws import with_stored_draws
-from keras_eff.transforms.graph import pack_inputs
+from keras_eff.graph.walk import pack_inputs
 
 _TAIL_LINES = 12
 

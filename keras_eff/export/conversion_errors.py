@@ -2,8 +2,8 @@
 
 import re
 
-from keras_eff.export.traced_graph import operator_types
-from keras_eff.transforms.graph import calls
+from keras_eff.graph.walk import calls
+from keras_eff.lowering.traced_graph import operator_types
 
 _MISSING = re.compile(r"'?tf\.(\w+)'? op is neither a custom op nor a flex op")
 

@@ -1,16 +1,16 @@
 from keras_eff.export.calibrated_conversion import convert_calibrated
-from keras_eff.export.casts import drop_float_casts
 from keras_eff.export.conversion import convert
-from keras_eff.export.ends import sign
 from keras_eff.export.formats import FORMATS
-from keras_eff.export.grid import restore_grid
-from keras_eff.export.lowering import Lowering
-from keras_eff.export.lowering_rules import RULES
 from keras_eff.export.preparation import SMALLEST_WEIGHT
 from keras_eff.export.preparation import weight_bits
-from keras_eff.export.sparsity import check_sparsity
-from keras_eff.export.strip import strip
-from keras_eff.export.weight_only import store_weights
+from keras_eff.lowering.lowering import Lowering
+from keras_eff.lowering.rules import RULES
+from keras_eff.tflite.casts import drop_float_casts
+from keras_eff.tflite.end_types import sign
+from keras_eff.tflite.grid import restore_grid
+from keras_eff.tflite.sparse_weights import check_sparsity
+from keras_eff.tflite.strip import strip
+from keras_eff.tflite.weight_only import store_weights
 
 
 def file_content(

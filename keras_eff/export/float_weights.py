@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from absl import logging
 
-from keras_eff.export.file_weights import FileWeight
-from keras_eff.export.file_weights import file_weights
-from keras_eff.export.flatbuffer import parse
+from keras_eff.tflite.file_weights import FileWeight
+from keras_eff.tflite.file_weights import file_weights
+from keras_eff.tflite.flatbuffer import parse
 
 # Of the bytes of all weights: fewer are not worth a warning.
 _SHARE = 0.1

@@ -1,7 +1,7 @@
 """The shapes that the inputs of a file are to have, where the model's vary."""
 
 from keras_eff.export.shape_argument import read_shapes
-from keras_eff.transforms.graph import input_names
+from keras_eff.graph.walk import input_names
 
 
 def fixed_shapes(

@@ -1,8 +1,8 @@
 import numpy as np
 from absl import logging
 
+from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
-from keras_eff.transforms.graph import readers_of
 
 _NAMED = 8
 

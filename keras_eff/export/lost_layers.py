@@ -3,7 +3,7 @@ import os
 import numpy as np
 from absl import logging
 
-from keras_eff.export.debug import debug
+from keras_eff.debugging.debug import debug
 
 _NAMED = 3
 _LEAST_DB = 1.0

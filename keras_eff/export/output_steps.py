@@ -1,8 +1,8 @@
 import os
 
-from keras_eff.export.flatbuffer import operator_name
-from keras_eff.export.flatbuffer import parse
-from keras_eff.export.flatbuffer import read
+from keras_eff.tflite.flatbuffer import operator_name
+from keras_eff.tflite.flatbuffer import parse
+from keras_eff.tflite.flatbuffer import read
 
 
 def output_steps(path: str | os.PathLike) -> list[float | None]:

@@ -4,8 +4,8 @@ from keras_eff.export.weight_rounding import round_weights
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.calibrate import set_ranges
-from keras_eff.transforms.quantize import quantize
+from keras_eff.quantization.calibrate import set_ranges
+from keras_eff.quantization.quantize import quantize
 
 # Elements: below, a scale per channel and an operator outweigh what is saved.
 SMALLEST_WEIGHT = 256

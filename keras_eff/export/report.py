@@ -2,7 +2,7 @@ import dataclasses
 
 from keras_eff.export.comparison import Comparison
 from keras_eff.export.comparison import short
-from keras_eff.export.file_weights import text_of
+from keras_eff.tflite.file_weights import text_of
 
 
 @dataclasses.dataclass(frozen=True)

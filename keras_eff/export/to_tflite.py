@@ -1,14 +1,13 @@
 import numbers
 import time
 
-from keras_eff.draft import check_path
-from keras_eff.draft import draft
+from keras_eff.atomic_write import atomic_write
+from keras_eff.atomic_write import check_path
 from keras_eff.export.agreement import check_agreement
 from keras_eff.export.agreement import check_exactness
 from keras_eff.export.backend import check_backend
 from keras_eff.export.changing_state import state_in_outputs
 from keras_eff.export.changing_state import warn_of_state
-from keras_eff.export.execution import execute
 from keras_eff.export.file_content import file_content
 from keras_eff.export.float_weights import warn_of_float_weights
 from keras_eff.export.formats import FORMATS
@@ -16,20 +15,21 @@ from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
 from keras_eff.export.held_out import split_samples
 from keras_eff.export.input_shapes import fixed_shapes
-from keras_eff.export.inspection import inspect
 from keras_eff.export.lost_layers import lost_layers
 from keras_eff.export.lost_layers import way_out
 from keras_eff.export.output_steps import output_steps
 from keras_eff.export.preparation import prepare
 from keras_eff.export.report import Report
 from keras_eff.export.verification import compare_both
+from keras_eff.graph.end_names import end_names
+from keras_eff.graph.poor_samples import warn_of_poor_samples
+from keras_eff.graph.samples import check_samples
+from keras_eff.graph.samples import random_samples
+from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.end_names import end_names
-from keras_eff.transforms.graph import check_graph
-from keras_eff.transforms.poor_samples import warn_of_poor_samples
-from keras_eff.transforms.samples import check_samples
-from keras_eff.transforms.samples import random_samples
+from keras_eff.tflite.execution import execute
+from keras_eff.tflite.inspection import inspect
 
 _RANDOM_SAMPLES = 16
 _OF_MODELS = (".keras", ".h5")
@@ -223,7 +223,7 @@ def to_tflite(
     options = (name, split.fitted, batch_size, io_dtype, sparse, keep_names)
     data = file_content(converted, *options, end_names(model), shapes)
     limit = FORMATS[name].tolerance if tolerance is None else tolerance
-    with draft(path, data) as temporary:
+    with atomic_write(path, data) as temporary:
         execution = execute(temporary, split.compared)
         steps = output_steps(temporary)
 

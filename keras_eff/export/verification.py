@@ -6,10 +6,10 @@ from keras_eff.export.changing_state import cycled
 from keras_eff.export.comparison import Comparison
 from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
-from keras_eff.export.lowering import Lowering
+from keras_eff.graph.end_names import end_names
+from keras_eff.graph.samples import batches
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.transforms.end_names import end_names
-from keras_eff.transforms.samples import batches
+from keras_eff.lowering.lowering import Lowering
 
 _BATCH = 32
 

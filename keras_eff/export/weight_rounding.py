@@ -2,18 +2,18 @@ import math
 
 import keras
 
-from keras_eff.export.lowering import Lowering
-from keras_eff.export.weight_only import scale_axis
+from keras_eff.graph.cloning import clone
+from keras_eff.graph.cloning import with_weight_fake_quant
+from keras_eff.graph.kinds import WEIGHTS
+from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.lowering.lowering import Lowering
 from keras_eff.ops.fake_quant import fake_quant_weight
-from keras_eff.transforms.cloning import clone
-from keras_eff.transforms.cloning import with_weight_fake_quant
-from keras_eff.transforms.expansion import expand
-from keras_eff.transforms.kinds import WEIGHTS
-from keras_eff.transforms.kinds import kind_of
-from keras_eff.transforms.kinds import unwrapped
-from keras_eff.transforms.rewriter import Rewriter
+from keras_eff.quantization.expansion import expand
+from keras_eff.tflite.weight_only import scale_axis
 
 # What holds weights in layers of its own, and the same function without.
 _TAKEN_APART = (

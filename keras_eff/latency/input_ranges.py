@@ -2,9 +2,9 @@
 
 import os
 
-from keras_eff.export.flatbuffer import operator_name
-from keras_eff.export.flatbuffer import parse
-from keras_eff.export.flatbuffer import read
+from keras_eff.tflite.flatbuffer import operator_name
+from keras_eff.tflite.flatbuffer import parse
+from keras_eff.tflite.flatbuffer import read
 
 # What looks rows up: where it reads the numbers of the rows, and the table.
 _LOOKUPS = {"GATHER": (1, 0), "EMBEDDING_LOOKUP": (0, 1)}

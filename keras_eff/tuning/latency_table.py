@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_eff.draft import check_path
-from keras_eff.draft import draft
+from keras_eff.atomic_write import atomic_write
+from keras_eff.atomic_write import check_path
 from keras_eff.tuning.arguments import check_number
 from keras_eff.tuning.arguments import describe
 
@@ -165,7 +165,7 @@ class LatencyTable:
         """
         fields = {**vars(self), "latencies_ms": dict(self.latencies_ms)}
         text = json.dumps({"version": _VERSION, **fields}, indent=2) + "\n"
-        with draft(check_path(path), text.encode()):
+        with atomic_write(check_path(path), text.encode()):
             pass
 
     @classmethod

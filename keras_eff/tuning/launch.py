@@ -27,8 +27,8 @@ from collections.abc import Sequence
 from absl import flags as absl_flags
 from absl import logging
 
-from keras_eff.command_line.messages import log_to_stderr
-from keras_eff.command_line.messages import tell
+from keras_eff.messages import log_to_stderr
+from keras_eff.messages import tell
 from keras_eff.tuning import project
 from keras_eff.tuning import worker_environment
 from keras_eff.tuning.member import Member

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
-from keras_eff.draft import check_path
-from keras_eff.draft import draft
+from keras_eff.atomic_write import atomic_write
+from keras_eff.atomic_write import check_path
 from keras_eff.tuning.pareto_front import ParetoFront
 from keras_eff.tuning.pareto_front import pareto_front
 
@@ -61,7 +61,7 @@ def plot_pareto(
     if path is not None:
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=150)
-        with draft(path, stream.getvalue()):
+        with atomic_write(path, stream.getvalue()):
             pass
     return figure
 

@@ -4,7 +4,7 @@ import collections
 import json
 import pathlib
 
-from keras_eff.draft import draft
+from keras_eff.atomic_write import atomic_write
 from keras_eff.tuning.read_trials import read_trials
 
 # What keras-tuner calls a tuner that was given no name.
@@ -66,5 +66,5 @@ def _load(path):
 
 
 def _write(path, state):
-    with draft(path, json.dumps(state).encode()):
+    with atomic_write(path, json.dumps(state).encode()):
         pass

@@ -6,9 +6,9 @@ import pytest
 from keras import ops
 
 from keras_eff.callbacks import PruningScheduler
-from keras_eff.callbacks.prunable import prunables
 from keras_eff.layers import PrunableDense
 from keras_eff.ops import pruning
+from keras_eff.pruning.prunable import prunables
 from keras_eff.schedules import ConstantSparsity
 from keras_eff.schedules import PolynomialDecay
 

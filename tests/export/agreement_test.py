@@ -6,7 +6,7 @@ import pytest
 from keras_eff.export.agreement import check_agreement
 from keras_eff.export.agreement import check_exactness
 from keras_eff.export.comparison import compare
-from keras_eff.export.execution import Execution
+from keras_eff.tflite.execution import Execution
 
 
 def normal(shape, scale=1.0, seed=0):

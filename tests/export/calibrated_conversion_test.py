@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_eff.export import calibrated_conversion
 from keras_eff.export.calibrated_conversion import convert_calibrated
-from keras_eff.export.inspection import inspect
+from keras_eff.tflite.inspection import inspect
 
 SCRIPT = calibrated_conversion._SCRIPT
 

@@ -5,7 +5,7 @@ from keras import layers
 
 import keras_eff
 from keras_eff.export.changing_state import state_in_outputs
-from keras_eff.export.execution import execute
+from keras_eff.tflite.execution import execute
 
 
 class Sampling(layers.Layer):

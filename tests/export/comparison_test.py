@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_eff.export.comparison import compare
-from keras_eff.export.execution import Execution
+from keras_eff.tflite.execution import Execution
 
 
 def execution(delegate, builtin, scales):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_eff.export.conversion import convert
-from keras_eff.export.flatbuffer import parse
+from keras_eff.tflite.flatbuffer import parse
 
 
 def test_file_holds_the_weights_and_a_fixed_batch():

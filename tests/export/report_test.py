@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from keras_eff.export.comparison import compare
-from keras_eff.export.execution import Execution
 from keras_eff.export.report import Report
+from keras_eff.tflite.execution import Execution
 
 EXPECTED = np.random.default_rng(0).normal(size=(40, 3)) * [9.0, 9.0, 1.0]
 

@@ -8,9 +8,9 @@ from keras import layers
 
 import keras_eff
 from keras_eff.export import to_tflite as module  # the function
-from keras_eff.export.execution import execute
-from keras_eff.export.flatbuffer import parse
 from keras_eff.export.held_out import split_samples
+from keras_eff.tflite.execution import execute
+from keras_eff.tflite.flatbuffer import parse
 
 to_tflite = keras_eff.export.to_tflite
 

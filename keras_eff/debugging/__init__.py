@@ -1,0 +1,1 @@
+"""A file against its model, tensor by tensor."""

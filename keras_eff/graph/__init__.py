@@ -1,0 +1,1 @@
+"""The engine: a model walked, copied, rebuilt; what is known of its layers."""

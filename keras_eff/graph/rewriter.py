@@ -1,0 +1,170 @@
+import itertools
+
+import keras
+
+from keras_eff.graph.cloning import assign
+from keras_eff.graph.cloning import clone
+from keras_eff.graph.cloning import copy_state
+from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.selection import operations
+from keras_eff.graph.trace import trace
+from keras_eff.graph.walk import calls
+from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import producer
+from keras_eff.graph.walk import rebuild
+from keras_eff.graph.walk import replay
+from keras_eff.layers import SetMask
+
+
+class Rewriter:
+    """Rebuilds a model by rules, one for each kind of operation.
+
+    Args:
+        rules: Dict from a kind (see `kinds.kind_of`) to a function of a
+            `graph.Call` and this rewriter, which returns the outputs of the
+            call in the new model. An operation of another kind is copied.
+        keeps: Predicate on an operation: those are copied whatever the rules.
+
+    Attributes:
+        kept: Set of the copies of operations that `keeps` chose.
+        origins: Dict from each new layer to the operation of the old model
+            that it stands for, or is a part of.
+    """
+
+    def __init__(self, rules, keeps=lambda operation: False):
+        self.rules = rules
+        self.keeps = keeps
+        self.kept = set()
+        self.origins = {}
+        self._layers = {}
+        self._names = set()
+        self._replaced = set()
+        self._wholes = {}
+        self._origin = None
+
+    def rewrite(self, model, **ends):
+        """A new model; nested models are rewritten too, and stay nested."""
+        self._names |= {node.operation.name for node, _ in calls(model)}
+        return rebuild(model, self.rule, **ends)
+
+    def rule(self, call):
+        self.begin(call)
+        if self.keeps(call.operation):
+            outputs = self.copy(call)
+            self.kept.add(self._layers[id(call.operation)])
+            return outputs
+        kind = kind_of(call.operation)
+        if kind == "model":
+            return self.nested(call)
+        return self.rules.get(kind, _copy)(call, self)
+
+    def begin(self, call):
+        """Notes the call that the layers to come stand for."""
+        self._origin = self._whole(call.operation)
+
+    def nested(self, call):
+        model = call.operation
+        return self.apply(
+            id(model),
+            lambda: self.rewrite(model),
+            None,
+            *call.args,
+            **call.kwargs,
+        )
+
+    def opened(self, call):
+        """What a composed layer computes, layer by layer, operation by
+        operation."""
+        layer = call.operation
+        model, tensors, old, masks = trace(self.copied(call), call)
+        self.adopt(model, layer)
+        new = replay(model, tensors, self.rule)
+        count = len(masks)
+        outputs, masks_left = new[:count], iter(new[count:])
+        for index, mask in enumerate(masks):
+            if mask is not None:
+                name = self.unique(f"{layer.name}_mask")
+                carry = SetMask(name=name, dtype=outputs[index].dtype)
+                outputs[index] = carry([outputs[index], next(masks_left)])
+        return keras.tree.pack_sequence_as(old, outputs)
+
+    def copied(self, call):
+        """The copy of a layer that is to be taken apart.
+
+        In a copy, the old layer does not become part of another model.
+        """
+        self.copy(call)
+        return self._layers[id(call.operation)]
+
+    def adopt(self, model, layer):
+        """Notes that the operations of a model are the parts of a layer."""
+        parts = [operation for operation, _ in operations(model)]
+        self._names |= {part.name for part in parts}
+        self._wholes |= dict.fromkeys(parts, self._whole(layer))
+
+    def is_part(self, operation):
+        return operation in self._wholes
+
+    def copy(self, call):
+        """Calls the clone of the operation; a shared layer stays shared."""
+        operation = call.operation
+        is_new = id(operation) not in self._layers
+        outputs = self.apply(
+            id(operation),
+            lambda: self.clone(operation),
+            None,
+            *call.args,
+            **call.kwargs,
+        )
+        has_state = isinstance(operation, keras.layers.Layer)
+        # The layers of a nested model have been copied one by one.
+        if is_new and has_state and not is_graph(operation):
+            copy_state(operation, self._layers[id(operation)])
+        return outputs
+
+    def clone(self, operation):
+        if is_graph(operation):
+            return rebuild(operation, self.copy)
+        return clone(operation)
+
+    def apply(self, key, make, weights, /, *args, **kwargs):
+        """Calls the layer known by `key`, made and given weights just once.
+
+        `weights` are assigned in order; None leaves what `make` gave.
+        """
+        if key in self._layers:
+            return self._layers[key](*args, **kwargs)
+        origin = self._origin
+        layer = self._layers[key] = make()
+        self.origins[layer] = origin
+        outputs = layer(*args, **kwargs)
+        if weights is not None:
+            assign(layer, weights)
+        return outputs
+
+    def _whole(self, operation):
+        """The layer of the old model that an operation is a part of."""
+        return self._wholes.get(operation, operation)
+
+    def unique(self, name):
+        """The name, numbered if an operation has it."""
+        names = (f"{name}_{i}" if i else name for i in itertools.count())
+        chosen = next(n for n in names if n not in self._names)
+        self._names.add(chosen)
+        return chosen
+
+    def inherited(self, operation):
+        """The name of an operation for the one that takes its place."""
+        if operation in self._replaced:
+            return self.unique(operation.name)
+        self._replaced.add(operation)
+        return operation.name
+
+    def named(self, name, tensor):
+        """The tensor; the operation that made it gets the name."""
+        producer(tensor).name = name
+        return tensor
+
+
+def _copy(call, rewriter):
+    return rewriter.copy(call)

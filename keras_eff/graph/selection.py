@@ -1,0 +1,71 @@
+"""Which operations of a model a caller wants to stay float."""
+
+from collections.abc import Callable
+
+import keras
+
+from keras_eff.graph.kinds import FOLLOWING
+from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.walk import calls
+from keras_eff.graph.walk import is_graph
+from keras_eff.layers import FakeQuant
+from keras_eff.layers import KeepFloat
+
+
+def selector(model, skip) -> Callable:
+    """A predicate on an operation: whether it is among those of `skip`.
+
+    Args:
+        model: Sequential or Functional model.
+        skip: See `keras_eff.quantize`.
+    """
+    items = skip if isinstance(skip, (list, tuple, set)) else [skip]
+    known = {operation.name for operation, _ in operations(model)}
+    for item in items:
+        if isinstance(item, str) and item not in known:
+            raise ValueError(
+                "Argument `skip` names a layer that the model does not have. "
+                f"Received: skip={skip!r}; its layers are {sorted(known)}"
+            )
+        if not (isinstance(item, str) or callable(item)):
+            raise TypeError(
+                "Argument `skip` must hold layer names, layer classes or "
+                f"predicates. Received: skip={skip!r}"
+            )
+    return lambda operation: any(_matches(operation, i) for i in items)
+
+
+def kept_float(model) -> set:
+    """The operations that a `KeepFloat` keeps: those before it.
+
+    And where one of those is of a kind that stays float behind what does, as
+    a normalization, those before that too.
+    """
+    kept = set()
+    for operation, consumers in reversed(list(operations(model))):
+        follows = any(
+            reader in kept and kind_of(reader) in FOLLOWING
+            for reader in consumers
+        )
+        is_read = any(isinstance(reader, KeepFloat) for reader in consumers)
+        if (is_read or follows) and not isinstance(operation, FakeQuant):
+            kept.add(operation)
+    return kept
+
+
+def operations(model):
+    """All operations, those of nested models too, with their readers."""
+    for node, consumers in calls(model):
+        yield node.operation, consumers
+        if is_graph(node.operation):
+            yield from operations(node.operation)
+
+
+def _matches(operation, item):
+    if isinstance(item, str):
+        return operation.name == item
+    if isinstance(item, type):
+        return isinstance(unwrapped(operation), item)
+    is_layer = isinstance(operation, keras.layers.Layer)
+    return is_layer and bool(item(operation))

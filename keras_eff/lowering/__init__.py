@@ -1,0 +1,1 @@
+"""The same model, in operators that a target runs well."""

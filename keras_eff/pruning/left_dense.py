@@ -1,0 +1,117 @@
+"""What `prune` leaves dense, and how much of the model that is."""
+
+import dataclasses
+import math
+import warnings
+
+import keras
+from absl import logging
+
+from keras_eff.graph.selection import operations
+from keras_eff.graph.walk import is_graph
+from keras_eff.layers import PruningMask
+from keras_eff.layers import TransformedWeights
+from keras_eff.layers.sublayers import layers_of
+from keras_eff.pruning.prunable_weights import is_changed
+from keras_eff.pruning.sparsity import is_counted
+
+# From which share on what is left by default was not thin.
+_LARGE = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftDense:
+    """Weights of one layer that stay dense.
+
+    Attributes:
+        name: The name of the layer.
+        reason: Why.
+        share: Their share of all weights of two axes or more, in [0, 1].
+        is_asked: Whether the caller, or the default, left them.
+    """
+
+    name: str
+    reason: str
+    share: float
+    is_asked: bool
+
+    def __str__(self):
+        return f"{self.name} ({self.reason}; a share of {self.share:.3f})"
+
+
+def left_dense(model, chosen, unfit) -> list[LeftDense]:
+    """What stays dense in a model that `prune` has made.
+
+    Args:
+        model: The model.
+        chosen: Dict from the names of layers that were to stay dense to why.
+        unfit: The same for those that were not.
+    """
+    total, rows = 0, []
+    for layer in _layers(model):
+        masked = _masked(layer)
+        weights = [v for v in layer.weights if is_counted(v)]
+        sizes = {id(v): math.prod(v.shape) for v in weights}
+        total += sum(sizes.values())
+        left = sum(n for key, n in sizes.items() if key not in masked)
+        if left:
+            rows.append((layer, left))
+    return [
+        LeftDense(
+            layer.name,
+            chosen.get(layer.name) or unfit.get(layer.name) or _reason(layer),
+            left / total,
+            layer.name in chosen,
+        )
+        for layer, left in rows
+    ]
+
+
+def tell(rows, is_default) -> None:
+    """One warning of what stays dense, unless the caller asked for it.
+
+    What stays so by default, thin as it is, is logged.
+
+    Args:
+        rows: List of `LeftDense`.
+        is_default: Whether those of choice are of our choice.
+    """
+    unable = [row for row in rows if not row.is_asked]
+    told = rows if is_default else unable
+    if not told:
+        return
+    share = sum(row.share for row in told)
+    message = (
+        f"prune: a share of {share:.3f} of the weights stays dense: "
+        f"{', '.join(map(str, told))}"
+    )
+    if unable or share > _LARGE:
+        warnings.warn(message, stacklevel=3)
+    else:
+        logging.warning("%s", message)
+
+
+def _layers(model):
+    """The layers of a graph, those of nested graphs too, each once."""
+    found = dict.fromkeys(operation for operation, _ in operations(model))
+    return [
+        x
+        for x in found
+        if isinstance(x, keras.layers.Layer) and not is_graph(x)
+    ]
+
+
+def _masked(layer):
+    return {
+        id(wrapper.variable_of(step))
+        for wrapper in layers_of(layer, TransformedWeights)
+        for step in wrapper.transforms
+        if isinstance(step, PruningMask)
+    }
+
+
+def _reason(layer):
+    if any(is_changed(x) for x in layers_of(layer, keras.layers.Layer)):
+        return "quantized or LoRA"
+    kind = type(layer)
+    return f"{kind.__module__}.{kind.__name__} has weights of its own names"

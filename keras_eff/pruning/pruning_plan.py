@@ -1,0 +1,148 @@
+"""What a model's pruning will come to, checked before it trains."""
+
+import warnings
+
+import numpy as np
+
+from keras_eff.pruning import mask_update
+from keras_eff.pruning.mask_update import hidden
+from keras_eff.pruning.mask_update import size
+from keras_eff.pruning.prunable import prunables
+
+# A step after any training.
+_FAR = 2**40
+
+
+def pools(model, schedule) -> dict:
+    """The prunable weights of a model by the schedule that they follow.
+
+    Args:
+        model: `keras.Model`.
+        schedule: The schedule of layers without one, or None.
+
+    Raises:
+        ValueError: If nothing can be pruned, or a layer has no schedule.
+    """
+    found = {}
+    for prunable in prunables(model):
+        chosen = prunable.mask.schedule or schedule
+        if chosen is None:
+            raise ValueError(
+                f"Layer {prunable.layer.name!r} has no schedule: give it one, "
+                "or give one to `PruningScheduler`. Received: schedule=None"
+            )
+        found.setdefault(chosen, []).append(prunable)
+    if not found:
+        raise ValueError(
+            "The model has no prunable layer: make it of layers such as "
+            "`PrunableDense`, or call `keras_eff.prune`. "
+            f"Received: model {model.name!r}"
+        )
+    return found
+
+
+def sparsity(pools) -> float:
+    """The share of all prunable weights that the masks hide."""
+    return hidden([p.mask for weights in pools.values() for p in weights])
+
+
+def is_behind(pools, step) -> bool:
+    """Whether masks hide less than their schedules ask for at a step.
+
+    By more than the unit that rounding accounts for, in each mask that has
+    been pruned before.
+    """
+    return any(
+        _is_less(weights, float(schedule(step)))
+        for schedule, weights in pools.items()
+    )
+
+
+def _is_less(weights, asked):
+    """Whether masks hide less than a share, by more than rounding does."""
+    masks = [p.mask for p in weights]
+    found = hidden(masks)
+    slack = sum(int(mask.unit_sizes.max()) for mask in masks) if found else 0
+    return (asked - found) * size(masks) > slack
+
+
+def check_end(pools, scope, frequency, end) -> dict:
+    """Warns of schedules that the last update leaves unfinished.
+
+    Args:
+        pools: See `pools`.
+        scope: See `PruningScheduler`, as `frequency`.
+        end: The last step of the training, or None where it is not known.
+
+    Returns:
+        Dict from each schedule to what it comes to at the end.
+
+    Raises:
+        ValueError: If the pattern of a layer cannot reach its sparsity.
+    """
+    asked = {}
+    for schedule, weights in pools.items():
+        last = _FAR if end is None else end // frequency * frequency
+        reached, final = float(schedule(last)), float(schedule(_FAR))
+        masks = [p.mask for p in weights]
+        mask_update.budgets(masks, scope, reached)
+        asked[schedule] = reached
+        if reached < final - 1e-6 and _is_less(weights, final):
+            warnings.warn(
+                f"{schedule} cannot finish: training ends at step {end} and "
+                f"its last update, at step {last} with frequency={frequency}, "
+                f"prunes a share of {reached:.4g}, not {final:.4g}",
+                stacklevel=2,
+            )
+    return asked
+
+
+def check_reached(pools, asked, step) -> None:
+    """Warns of schedules that a training has left unfinished.
+
+    Args:
+        pools: See `pools`, after the training.
+        asked: Dict from each schedule to what it was to come to.
+        step: The last step of the training.
+    """
+    for schedule, weights in pools.items():
+        if _is_less(weights, asked[schedule]):
+            found = hidden([p.mask for p in weights])
+            warnings.warn(
+                f"{schedule} did not finish: it asks for a sparsity of "
+                f"{asked[schedule]:.4g}, and the model has {found:.4g} after "
+                f"step {step}, where training ended: it was stopped early, was "
+                "shorter than the schedule, or restored earlier weights",
+                stacklevel=2,
+            )
+
+
+def check_regrowth(pools, regrow, fraction, end) -> None:
+    """Raises a ValueError if weights cannot be exchanged as asked."""
+    fixed = [
+        p.layer.name
+        for weights in pools.values()
+        for p in weights
+        if ":" in p.mask.pattern
+    ]
+    if fixed:
+        raise ValueError(
+            "Weights of an N:M pattern cannot grow back where they like. "
+            f"Received: regrow={regrow!r} with layers {fixed}"
+        )
+    if end is None and not callable(fraction):
+        raise ValueError(
+            "The number of steps is not known: give `regrow_fraction` as a "
+            "function of the step, or `steps_per_epoch` to `fit`. "
+            f"Received: regrow_fraction={fraction}"
+        )
+
+
+def half_cosine(fraction, end):
+    """A function of the step: from `fraction` at 0 to 0 at `end`."""
+
+    def at(step):
+        share = min(step / max(end, 1), 1.0)
+        return fraction * (1.0 + np.cos(np.pi * share)) / 2.0
+
+    return at

@@ -1,0 +1,29 @@
+"""Layers that are composed of others, taken apart."""
+
+from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.walk import producer
+from keras_eff.layers import SetMask
+
+
+def open_composed(call, rewriter):
+    return rewriter.opened(call)
+
+
+def cancel_flip(call, rewriter):
+    """No flip where the tensor has just been flipped: a bidirectional layer
+    turns back what its backward half has turned."""
+    tensor = call.args[0]
+    if isinstance(producer(tensor), SetMask):
+        tensor = producer(tensor).input[0]
+    maker = producer(tensor)
+    if kind_of(maker) == "flip" and maker.axis == call.operation.axis:
+        return maker.input
+    return rewriter.copy(call)
+
+
+def drop_cast(call, rewriter):
+    """No cast to the type that the tensor has."""
+    is_cast = type(call.operation).__name__ == "Cast"
+    if is_cast and call.args[0].dtype == call.operation.dtype:
+        return call.args[0]
+    return rewriter.copy(call)

@@ -1,0 +1,82 @@
+import keras
+import numpy as np
+
+from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.walk import calls
+from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import readers_of
+from keras_eff.quantization.affine_terms import scales_features
+
+# Kinds that leave it to their readers whether values are rounded before.
+_MOVING = ("flip", "linear", "same_scale", "tied")
+_ARITHMETIC = ("add", "multiply", "subtract")
+
+
+class FloatInputs:
+    """Finds the operations that take a model's float inputs as they are.
+
+    Those that are kept float by the caller; where the inputs of the file are
+    floats anyway, also those without a kernel of integers and those that give
+    each feature a scale; and what moves values about on the way there.
+
+    Args:
+        model: Sequential or Functional model.
+        keeps: Predicate on an operation: those are kept float.
+        kinds: The kinds that have a kernel of integers.
+        are_free: Boolean, whether the inputs of the file are floats.
+    """
+
+    def __init__(self, model, keeps, kinds, are_free):
+        self.keeps = keeps
+        self.kinds = kinds
+        self.are_free = are_free
+        self._readers = {}
+        self._scaling = set()
+        self._answers = {}
+        self._note(model)
+
+    def read(self, operation) -> bool:
+        """Whether an operation takes inputs, if it has any, as they are."""
+        if operation not in self._answers:
+            self._answers[operation] = self._find(operation)
+        return self._answers[operation]
+
+    def scale(self, operation) -> bool:
+        """Whether it does so to give each feature a scale."""
+        return self.are_free and operation in self._scaling
+
+    def _note(self, model):
+        for node, consumers in calls(model):
+            operation = node.operation
+            known = self._readers.get(operation, ())
+            self._readers[operation] = (*known, *consumers)
+            if is_graph(operation):
+                self._readers[operation] = [
+                    x
+                    for t in operation.inputs
+                    for x in readers_of(operation, t)
+                ]
+                self._note(operation)
+            elif _scales_features(node):
+                self._scaling.add(operation)
+
+    def _find(self, operation):
+        if operation is None:
+            return False
+        if self.keeps(operation) or self.scale(operation):
+            return True
+        kind = kind_of(operation)
+        if kind == "model" or kind in _MOVING:
+            readers = self._readers[operation]
+            return bool(readers) and all(map(self.read, readers))
+        has_kernel = kind in self.kinds and kind != "unknown"
+        return self.are_free and not has_kernel
+
+
+def _scales_features(node):
+    operation = node.operation
+    if kind_of(operation) not in _ARITHMETIC:
+        return scales_features(operation)
+    leaves = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    constants = [x for x in leaves if not isinstance(x, keras.KerasTensor)]
+    return any(np.size(x) > 1 for x in constants)

@@ -1,0 +1,90 @@
+"""The width of each weight of a model."""
+
+import collections
+
+import keras
+
+from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.selection import operations
+from keras_eff.graph.walk import calls
+from keras_eff.graph.walk import is_graph
+from keras_eff.ops.fake_quant import check_num_bits
+
+_DEFAULT = 8
+
+
+def weight_widths(model, num_bits) -> dict:
+    """The bits for the weights of each operation, nested models' too.
+
+    Args:
+        model: Sequential or Functional model.
+        num_bits: See `keras_eff.quantize`.
+    """
+    chosen = _chooser(model, num_bits)
+    widths = {}
+
+    def walk(graph, around):
+        for node, _ in calls(graph):
+            operation = node.operation
+            if is_graph(operation):
+                walk(operation, (operation.name, *around))
+            elif operation not in widths:
+                widths[operation] = chosen(operation, around)
+
+    walk(model, ())
+    return widths
+
+
+def _chooser(model, num_bits):
+    """A function of an operation and the names of the models around it."""
+    if isinstance(num_bits, collections.abc.Mapping):
+        _check_table(model, num_bits)
+        return lambda operation, around: next(
+            (
+                num_bits[key]
+                for key in (operation.name, *around, *_classes(operation))
+                if key in num_bits
+            ),
+            _DEFAULT,
+        )
+    if callable(num_bits) and not isinstance(num_bits, type):
+        return lambda operation, around: _returned(num_bits, operation)
+    width = check_num_bits("num_bits", num_bits, 2, 8)
+    return lambda operation, around: width
+
+
+def _check_table(model, table):
+    known = {operation.name for operation, _ in operations(model)}
+    for key, width in table.items():
+        if not isinstance(key, (str, type)):
+            raise TypeError(
+                "Argument `num_bits` must have layer names or layer classes "
+                f"as keys. Received: num_bits={table!r}"
+            )
+        if isinstance(key, str) and key not in known:
+            raise ValueError(
+                "Argument `num_bits` names a layer that the model does not "
+                f"have. Received: num_bits={table!r}; its layers are "
+                f"{sorted(known)}"
+            )
+        label = key if isinstance(key, str) else key.__name__
+        check_num_bits(f"num_bits[{label}]", width, 2, 8)
+
+
+def _classes(operation):
+    """The classes of a layer, and of the layer it wraps, the nearest first."""
+    outer = (
+        kind
+        for kind in type(operation).__mro__
+        if not issubclass(keras.layers.Layer, kind)
+    )
+    return (*outer, *type(unwrapped(operation)).__mro__)
+
+
+def _returned(function, operation):
+    if not isinstance(operation, keras.layers.Layer):
+        return _DEFAULT
+    width = function(operation)
+    if width is None:
+        return _DEFAULT
+    return check_num_bits(f"num_bits({operation.name})", width, 2, 8)

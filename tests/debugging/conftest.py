@@ -1,0 +1,1 @@
+from tests.support.converted_files import *  # noqa: F403
