@@ -5,9 +5,9 @@ import numpy as np
 
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.site import Site
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_transforms
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.walk import copy_bare
 from keras_eff.graph.walk import is_graph

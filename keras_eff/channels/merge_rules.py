@@ -6,28 +6,12 @@ import numpy as np
 from keras_eff.channels.activations import applied
 from keras_eff.channels.activations import is_elementwise
 from keras_eff.channels.flow import Flow
-
-
-def _product(x, y):
-    return np.where((x == 0) | (y == 0), 0.0, x * y)
-
-
-_FUNCTIONS = {
-    "Add": np.add,
-    "Subtract": np.subtract,
-    "Multiply": _product,
-    "Maximum": np.maximum,
-    "Minimum": np.minimum,
-    "Average": np.add,
-    "Divide": np.divide,
-    "TrueDivide": np.divide,
-}
+from keras_eff.graph.book import entry_of
 
 
 def merge(visit):
     """Tensors of one shape lose the same channels."""
     operands = _operands(visit)
-    function = _FUNCTIONS[type(visit.layer).__name__]
     size = len(visit.outputs[0].shape)
     arrays = [x for x in operands if not isinstance(x, keras.KerasTensor)]
     is_plain = all(np.ndim(x) == 0 for x in arrays)
@@ -39,11 +23,8 @@ def merge(visit):
     if flow is None:
         return [None]
     with np.errstate(all="ignore"):
-        values = _values(visit, operands[0], flow)
-        for operand in operands[1:]:
-            values = function(values, _values(visit, operand, flow))
-    if type(visit.layer).__name__ == "Average":
-        values = values / len(operands)
+        values = [_values(visit, operand, flow) for operand in operands]
+        values = entry_of(visit.layer).combine(values)
     return [flow.holding(values)]
 
 

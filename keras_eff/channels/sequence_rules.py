@@ -9,9 +9,8 @@ from keras_eff.channels.activations import applied
 from keras_eff.channels.activations import is_elementwise
 from keras_eff.channels.flow import Flow
 from keras_eff.channels.weighted_rules import frozen
-
-# How many matrices lie side by side in the kernel.
-_GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
+from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import is_changed
 
 
 def attention(visit):
@@ -97,7 +96,7 @@ def local_attention(visit):
 def recurrent(visit):
     """A unit without weights has a state of zero, in which it began."""
     layer = visit.layer
-    gates = _GATES[type(layer).__name__]
+    gates = entry_of(layer).num_gates
     units = visit.begin("units", layer.units)
     columns = np.tile(units, gates)
     flow = visit.read(2)
@@ -144,9 +143,12 @@ def quasi_recurrent(visit):
     return [*flows, *[None] * (len(visit.outputs) - len(flows))]
 
 
-def bidirectional(visit, rule):
+def bidirectional(visit):
     """Both layers by their rule; they stay of one size, as Keras expects."""
     layer = visit.layer
+    rule = _BOTH_WAYS.get(entry_of(layer.forward_layer).channels)
+    if rule is None or is_changed(layer.forward_layer):
+        return frozen(visit)
     sizes = {layer.forward_layer.units, layer.backward_layer.units}
     if _states(visit) or len(visit.outputs) > 1 or len(sizes) > 1:
         return frozen(visit)
@@ -160,6 +162,9 @@ def bidirectional(visit, rule):
         labels = np.concatenate([one.labels, other.labels])
         return [Flow(one.axis, labels, np.zeros(len(labels)))]
     return [one]
+
+
+_BOTH_WAYS = {"recurrent": recurrent, "quasi_recurrent": quasi_recurrent}
 
 
 def _half(visit, name, layer, rule):

@@ -5,20 +5,13 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_eff.graph.book import entry_of
 from keras_eff.graph.walk import Call
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
 from keras_eff.graph.walk import replay
 from keras_eff.layers import FakeQuant
 
-# Kernels that a layer applies one after the other, where it is not one.
-_KERNELS = {
-    "DepthwiseSeparable": 2,
-    "GroupedQueryAttention": 2,
-    "MultiHeadAttention": 2,
-    "SeparableConv1D": 2,
-    "SeparableConv2D": 2,
-}
 _LEVELS = 255
 _INT8_LOW = -128
 
@@ -117,7 +110,7 @@ def _kernels(operation):
     weights = getattr(operation, "weights", ())
     if all(len(weight.shape) < 2 for weight in weights):
         return 0
-    return _KERNELS.get(type(operation).__name__, 1)
+    return entry_of(operation).num_kernels
 
 
 def _key(operation):

@@ -1,9 +1,9 @@
 import keras
 from keras import ops
 
-from keras_eff.graph.kinds import activation_name
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import activation_kind
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
 
@@ -112,7 +112,7 @@ def _activation(tensor):
         layer = layer.layer
         kind = kind_of(layer)
     if kind not in ("softmax", "sigmoid"):
-        kind = activation_name(getattr(layer, "activation", None))
+        kind = activation_kind(getattr(layer, "activation", None))
     return kind if kind in ("softmax", "sigmoid") else "linear"
 
 

@@ -2,11 +2,12 @@ import math
 
 import keras
 
+from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
+from keras_eff.graph.book import weight_of
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_weight_fake_quant
-from keras_eff.graph.kinds import WEIGHTS
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
@@ -49,7 +50,7 @@ def round_weights(model, num_bits: int, smallest: int):
 
     def rounded(call, rewriter):
         layer = call.operation
-        name, _ = WEIGHTS[type(unwrapped(layer)).__name__]
+        name = weight_of(layer).name
         if math.prod(getattr(unwrapped(layer), name).shape) < smallest:
             return rewriter.copy(call)
 
@@ -127,10 +128,10 @@ def _scale_axes(layer, variable):
 
 
 def _output_axes(layer, variable):
+    for weight in entry_of(layer).weights:
+        if variable is getattr(layer, weight.name, None):
+            return weight.scales
     kinds = [kind.__name__ for kind in type(layer).__mro__]
-    known = next((WEIGHTS[kind] for kind in kinds if kind in WEIGHTS), None)
-    if known is not None and variable is getattr(layer, known[0], None):
-        return known[1]
     if isinstance(layer, keras.layers.Embedding):
         return ()
     if "EinsumDense" in kinds and variable is layer.kernel:

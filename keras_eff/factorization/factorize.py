@@ -10,15 +10,14 @@ from keras_eff.factorization.factor_plan import matrix_of
 from keras_eff.factorization.low_rank import kept_energy
 from keras_eff.factorization.low_rank import rank_for
 from keras_eff.factorization.low_rank import singular_values
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import check_graph
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import TransformedWeights
-
-_LAYERS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)
 
 
 def factorize(model, rank=None, energy=None, *, skip=()) -> keras.Model:
@@ -169,7 +168,7 @@ def _reasons(model, is_skipped):
             skipped = around or is_skipped(operation)
             if is_graph(operation):
                 walk(operation, skipped)
-            elif type(unwrapped(operation)) in _LAYERS:
+            elif entry_of(operation).factorizes:
                 # Also where only one of its calls is in a model to skip.
                 found = "skip" if skipped else _reason(operation)
                 reasons[operation] = reasons.get(operation) or found

@@ -6,8 +6,8 @@ import warnings
 
 import keras
 
-from keras_eff.graph.kinds import WEIGHTS
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import unwrapped
+from keras_eff.graph.book import weight_of
 from keras_eff.graph.lambdas import lambdas_in
 from keras_eff.graph.lambdas import with_references
 from keras_eff.graph.walk import copy_bare
@@ -88,14 +88,14 @@ def with_weight_fake_quant(layer, num_bits: int):
     Transforms that the layer has already are cloned too; an earlier
     fake-quant of the weight makes way for the new one.
     """
-    weight, channel_axes = WEIGHTS[type(unwrapped(layer)).__name__]
+    weight = weight_of(layer)
     last = WeightFakeQuant(
-        num_bits, channel_axes, weight=weight, dtype="float32"
+        num_bits, weight.scales, weight=weight.name, dtype="float32"
     )
     chain = [
         clone(step)
         for step in getattr(layer, "transforms", ())
-        if (step.weight, step.order) != (weight, last.order)
+        if (step.weight, step.order) != (weight.name, last.order)
     ]
     return with_transforms(layer, [*chain, last])
 

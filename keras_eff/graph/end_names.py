@@ -6,7 +6,7 @@ import re
 
 import keras
 
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import pack_outputs
 from keras_eff.graph.walk import producer

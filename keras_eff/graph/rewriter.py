@@ -2,10 +2,10 @@ import itertools
 
 import keras
 
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
-from keras_eff.graph.kinds import kind_of
 from keras_eff.graph.selection import operations
 from keras_eff.graph.trace import trace
 from keras_eff.graph.walk import calls
@@ -20,7 +20,7 @@ class Rewriter:
     """Rebuilds a model by rules, one for each kind of operation.
 
     Args:
-        rules: Dict from a kind (see `kinds.kind_of`) to a function of a
+        rules: Dict from a kind (see `book.kind_of`) to a function of a
             `graph.Call` and this rewriter, which returns the outputs of the
             call in the new model. An operation of another kind is copied.
         keeps: Predicate on an operation: those are copied whatever the rules.

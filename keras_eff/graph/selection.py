@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import keras
 
-from keras_eff.graph.kinds import FOLLOWING
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import FOLLOWING
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import FakeQuant

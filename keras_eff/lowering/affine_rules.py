@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.graph.affine_terms import affine_terms
 from keras_eff.layers import TransformedWeights
 from keras_eff.lowering.one_scale import OneScale
 from keras_eff.lowering.one_scale import rounded_to_one_scale
-from keras_eff.quantization.affine_terms import affine_terms
 
 
 def affine(call, lowering):

@@ -1,13 +1,13 @@
 """Which operations of a model that rounds compute in floats in its file."""
 
-from keras_eff.graph.kinds import FOLLOWING
-from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import FOLLOWING
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
-from keras_eff.quantization.affine_terms import is_scaling
 
 # Kinds that are computed in one step with what they read, or do nothing.
 _PASSING = (*FOLLOWING, "tied")

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import clone
-from keras_eff.graph.kinds import kind_of
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.walk import rebuild
 from keras_eff.graph.walk import replay
@@ -15,7 +16,6 @@ from keras_eff.layers.sublayers import layers_of
 from keras_eff.lowering.float_operations import float_operations
 from keras_eff.lowering.float_operations import roundings_beside_floats
 from keras_eff.lowering.traced_graph import ends_bounded
-from keras_eff.quantization.affine_terms import is_scaling
 
 _TAKES_FACTORS = ("linear", "model", "same_scale", "weighted")
 

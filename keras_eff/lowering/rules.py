@@ -9,8 +9,10 @@ benchmarks/README.md has the times. A rule is a function from a `Call` and the
 import numpy as np
 from keras import ops
 
-from keras_eff.graph.kinds import WEIGHTS
-from keras_eff.graph.kinds import clip_bounds
+from keras_eff.graph.affine_terms import affine_terms
+from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import weight_of
+from keras_eff.graph.conditions import clip_bounds
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.lowering.affine_rules import affine
@@ -20,8 +22,6 @@ from keras_eff.lowering.moving import flipped
 from keras_eff.lowering.moving import slices
 from keras_eff.lowering.resampling import average_pool
 from keras_eff.lowering.resampling import nearest_upsampling
-from keras_eff.quantization.affine_terms import affine_terms
-from keras_eff.quantization.affine_terms import is_scaling
 from keras_eff.quantization.composed import cancel_flip
 from keras_eff.quantization.composed import open_composed
 from keras_eff.quantization.local_attention import lower_local_attention
@@ -35,7 +35,7 @@ def _weighted(call, lowering):
         values = layer.transformed_variables()
         layer = layer.layer
     factor = lowering.factor_of(call.tensors[0])
-    weight = getattr(layer, WEIGHTS[type(layer).__name__][0])
+    weight = getattr(layer, weight_of(layer).name)
     values = [
         value * factor if variable is weight else value
         for variable, value in zip(layer.variables, values, strict=True)

@@ -3,12 +3,12 @@ import numbers
 import keras
 import numpy as np
 
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.cloning import with_transforms
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.selection import operations
 from keras_eff.graph.selection import selector

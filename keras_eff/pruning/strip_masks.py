@@ -1,8 +1,8 @@
 import keras
 
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import check_graph

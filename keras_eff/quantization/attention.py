@@ -4,9 +4,9 @@ import math
 import keras
 from keras import ops
 
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.carried_steps import state_of_steps
 from keras_eff.graph.carried_steps import with_steps
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.graph.walk import mask_of
 
 _PLAIN_KEYWORDS = {

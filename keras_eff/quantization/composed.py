@@ -1,6 +1,6 @@
 """Layers that are composed of others, taken apart."""
 
-from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.walk import producer
 from keras_eff.layers import SetMask
 

@@ -12,10 +12,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.graph.book import activation_kind
+from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import without_activation
-from keras_eff.graph.kinds import activation_name
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.walk import mask_of
 from keras_eff.quantization.attention import expand_attention
@@ -51,8 +52,8 @@ def _weighted(call, rewriter):
     """An activation that no kernel fuses becomes a layer of its own."""
     layer = unwrapped(call.operation)
     function = getattr(layer, "activation", keras.activations.linear)
-    fuses = not type(layer).__name__.endswith("Transpose")
-    if activation_name(function) in ("linear", "relu" if fuses else ""):
+    fuses = entry_of(layer).fuses_activation
+    if activation_kind(function) in ("linear", "relu" if fuses else ""):
         return rewriter.copy(call)
     inner = {id(v) for v in getattr(function, "variables", ())}
     outputs = rewriter.apply(

@@ -1,11 +1,11 @@
 import keras
 import numpy as np
 
-from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.affine_terms import scales_features
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import readers_of
-from keras_eff.quantization.affine_terms import scales_features
 
 # Kinds that leave it to their readers whether values are rounded before.
 _MOVING = ("flip", "linear", "same_scale", "tied")

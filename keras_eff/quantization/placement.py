@@ -1,7 +1,7 @@
 import keras
 
-from keras_eff.graph.kinds import FOLLOWING
-from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.book import FOLLOWING
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph

@@ -3,10 +3,10 @@ import contextlib
 import keras
 from keras import ops
 
+from keras_eff.graph.book import unwrapped
+from keras_eff.graph.book import weight_of
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_transforms
-from keras_eff.graph.kinds import WEIGHTS
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.ops.fake_quant import fake_quant_weight
@@ -56,9 +56,9 @@ class Probe(Rewriter):
         )
         if is_new and len(others) < len(chain):
             copy = unwrapped(self._layers[id(layer)])
-            name, axes = WEIGHTS[type(copy).__name__]
+            weight = weight_of(copy)
             rounded = self.kernels.setdefault(self.whole_of(layer).name, [])
-            rounded.append((getattr(copy, name), axes))
+            rounded.append((getattr(copy, weight.name), weight.scales))
         return outputs
 
 

@@ -5,16 +5,33 @@ new model. What fuses with what, and which ranges are fixed, is what the
 TFLite converter and its int8 kernels do.
 """
 
+from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import activation_kind
+from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import with_weight_fake_quant
-from keras_eff.graph.kinds import ACTIVATIONS
-from keras_eff.graph.kinds import FIXED_RANGES
-from keras_eff.graph.kinds import activation_name
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
 from keras_eff.layers import ProjectionLayer
-from keras_eff.quantization.affine_terms import is_scaling
 from keras_eff.quantization.local_attention import INTEGERS
 from keras_eff.quantization.placement import reads_floats
+
+# Ranges that TFLite gives the outputs of these functions, whatever the data.
+FIXED_RANGES = {
+    "softmax": (0.0, 255 / 256),
+    "sigmoid": (0.0, 255 / 256),
+    "hard_sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 127 / 128),
+}
+
+# Functions that an int8 kernel computes, each with a range on both sides.
+_ACTIVATIONS = frozenset(FIXED_RANGES) | {
+    "abs",
+    "gelu",
+    "hard_silu",
+    "leaky_relu",
+    "prelu",
+    "silu",
+}
 
 
 def _unknown(call, placement):
@@ -143,9 +160,9 @@ def _weighted(call, placement):
 
 def _fused_into(layer):
     """The kinds that one kernel computes along with the layer."""
-    if type(layer).__name__ == "Embedding":
+    if not entry_of(layer).fuses:
         return ()
-    if activation_name(layer.activation) == "relu":
+    if activation_kind(layer.activation) == "relu":
         return ("tied",)
     return ("batch_norm", "clip", "relu", "tied")
 
@@ -159,7 +176,7 @@ def _index(call, placement):
 
 
 RULES = {
-    **dict.fromkeys(ACTIVATIONS, _activation),
+    **dict.fromkeys(_ACTIVATIONS, _activation),
     "add": _arithmetic,
     "batch_norm": _batch_norm,
     "clip": _clip,

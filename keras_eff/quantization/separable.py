@@ -1,8 +1,8 @@
 import keras
 
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.carried_steps import state_of_steps
 from keras_eff.graph.carried_steps import with_steps
-from keras_eff.graph.kinds import unwrapped
 
 _OF_BOTH = ("data_format", "trainable")
 _OF_DEPTHWISE = (

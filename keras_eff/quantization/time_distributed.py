@@ -3,8 +3,8 @@ import inspect
 import keras
 from keras import ops
 
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import mask_of
 from keras_eff.graph.walk import producer

@@ -4,7 +4,7 @@ import collections
 
 import keras
 
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph

@@ -9,7 +9,7 @@ from keras import ops
 
 import keras_eff
 from keras_eff.channels import graph
-from keras_eff.channels.activations import ELEMENTWISE
+from keras_eff.graph import book
 
 ROW, SEQUENCE, IMAGE, VOLUME = (5,), (6, 5), (6, 5, 3), (5, 4, 4, 3)
 OURS = keras_eff.layers
@@ -87,7 +87,11 @@ def every_function(x, _):
         getattr(ops, name, None)(x, *more.get(name, ()))
         if hasattr(ops, name)
         else layers.Activation(name)(x)
-        for name in sorted(ELEMENTWISE)
+        for name in sorted(
+            name
+            for name, entry in book._functions.items()
+            if entry.channels == "elementwise"
+        )
     ]
 
 

@@ -14,8 +14,8 @@ from keras import ops
 
 import keras_eff
 from keras_eff.export.file_content import file_content
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.end_names import end_names
-from keras_eff.graph.kinds import kind_of
 from keras_eff.graph.selection import operations
 from keras_eff.lowering.rules import RULES as LOWERING
 from keras_eff.quantization import expansion

@@ -5,7 +5,7 @@ from keras import layers
 from keras import ops
 
 import keras_eff
-from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.walk import calls
 from keras_eff.layers import QRNN
 from keras_eff.layers import DepthwiseSeparable

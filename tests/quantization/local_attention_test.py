@@ -4,7 +4,7 @@ import pytest
 
 import keras_eff
 from keras_eff.export.weight_rounding import round_weights
-from keras_eff.graph.kinds import kind_of
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.walk import calls
 from keras_eff.layers import LocalAttentionPooling
 from keras_eff.lowering.lowering import Lowering

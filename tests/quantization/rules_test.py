@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_eff.graph.kinds import FIXED_RANGES
+from keras_eff.graph.book import FIXED_RANGES
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import ProjectionLayer

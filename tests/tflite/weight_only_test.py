@@ -5,7 +5,7 @@ from ai_edge_litert import schema_py_generated as schema
 from keras import layers
 
 from keras_eff.export.conversion import convert
-from keras_eff.graph.kinds import WEIGHTS
+from keras_eff.graph.book import entry_of
 from keras_eff.ops.fake_quant import fake_quant_weight
 from keras_eff.tflite.execution import execute
 from keras_eff.tflite.flatbuffer import operator_name
@@ -19,10 +19,9 @@ DTYPES = {8: "int8", 4: "int4"}
 
 def rounded(model, num_bits):
     for layer in model.layers:
-        if type(layer).__name__ in WEIGHTS:
-            name, axes = WEIGHTS[type(layer).__name__]
-            weight = getattr(layer, name)
-            weight.assign(fake_quant_weight(weight, num_bits, axes))
+        for entry in entry_of(layer).weights:
+            weight = getattr(layer, entry.name)
+            weight.assign(fake_quant_weight(weight, num_bits, entry.scales))
     return model
 
 

@@ -3,8 +3,8 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_eff.quantization.affine_terms import affine_terms
-from keras_eff.quantization.affine_terms import is_scaling
+from keras_eff.graph.affine_terms import affine_terms
+from keras_eff.graph.affine_terms import is_scaling
 
 
 def batch_norm(**options):

@@ -4,21 +4,27 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_eff.graph.kinds import ACTIVATIONS
-from keras_eff.graph.kinds import FIXED_RANGES
-from keras_eff.graph.kinds import WEIGHTS
-from keras_eff.graph.kinds import activation_name
-from keras_eff.graph.kinds import kind_of
-from keras_eff.graph.kinds import unwrapped
+from keras_eff.graph.book import activation_kind
+from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
+from keras_eff.quantization.rules import FIXED_RANGES
 
 
 class MyDense(layers.Dense):
-    """A layer that Keras does not know."""
+    """A layer that Keras does not know, with the call of one it does."""
+
+
+class OtherDense(layers.Dense):
+    """A layer that computes something else."""
+
+    def call(self, inputs, training=None):
+        return super().call(inputs) + 1
 
 
 def tensor(*shape):
@@ -115,7 +121,8 @@ def test_bare_operations_have_a_kind(kind, function):
         ("unknown", layers.Conv2D(2, 3, data_format="channels_first")),
         ("unknown", layers.Conv3D(2, 3)),
         ("unknown", layers.EinsumDense("ab,bc->ac", 2)),
-        ("unknown", MyDense(2)),
+        ("weighted", MyDense(2)),
+        ("unknown", OtherDense(2)),
         ("separable", layers.SeparableConv1D(2, 3)),
         ("attention", layers.MultiHeadAttention(2, 4)),
         ("same_scale", layers.UpSampling2D(interpolation="bilinear")),
@@ -162,7 +169,7 @@ def test_nested_models_are_models_if_their_graph_can_be_walked():
 def test_a_chain_of_transforms_has_the_kind_of_its_layer():
     chain = [WeightFakeQuant()]
     dense = TransformedWeights(layers.Dense(2), chain)
-    other = TransformedWeights(MyDense(2), [WeightFakeQuant()])
+    other = TransformedWeights(OtherDense(2), [WeightFakeQuant()])
     assert (kind_of(dense), kind_of(other)) == ("weighted", "unknown")
     assert unwrapped(dense) is dense.layer
     assert unwrapped(dense.layer) is dense.layer
@@ -181,18 +188,20 @@ def test_an_activation_is_known_by_its_function():
     def relu(x):
         return -x
 
-    assert activation_name(keras.activations.relu) == "relu"
-    assert activation_name(keras.activations.relu6) == "relu"
-    assert activation_name(keras.ops.silu) == "silu"
-    assert activation_name(keras.activations.elu) == "unknown"
-    assert activation_name(relu) == "unknown"
-    assert activation_name(layers.ReLU()) == "unknown"
-    assert activation_name(None) == "unknown"
+    assert activation_kind(keras.activations.relu) == "relu"
+    assert activation_kind(keras.activations.relu6) == "relu"
+    assert activation_kind(keras.ops.silu) == "silu"
+    assert activation_kind(keras.activations.elu) == "unknown"
+    assert activation_kind(relu) == "unknown"
+    assert activation_kind(layers.ReLU()) == "unknown"
+    assert activation_kind(None) == "unknown"
 
 
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS - {"abs", "prelu"}))
+@pytest.mark.parametrize(
+    "name", ["gelu", "hard_silu", "leaky_relu", "silu", *FIXED_RANGES]
+)
 def test_every_activation_is_one_of_keras(name):
-    assert activation_name(getattr(keras.activations, name)) == name
+    assert activation_kind(getattr(keras.activations, name)) == name
 
 
 def test_fixed_ranges_hold_the_outputs():
@@ -203,15 +212,21 @@ def test_fixed_ranges_hold_the_outputs():
         assert low - 1 / 128 <= outputs.min() <= outputs.max() <= high + 1 / 128
 
 
-@pytest.mark.parametrize("name", WEIGHTS)
+WEIGHTED = (
+    "Dense Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D Conv1DTranspose "
+    "Conv2DTranspose Embedding"
+)
+
+
+@pytest.mark.parametrize("name", WEIGHTED.split())
 def test_each_channel_axis_is_an_axis_of_the_weight(name):
-    weight, axes = WEIGHTS[name]
     arguments = {"Dense": (2,), "Embedding": (5, 2)}
     default = (3,) if name.startswith("Depthwise") else (2, 3)
     layer = getattr(layers, name)(*arguments.get(name, default))
     rank = {"1D": 3, "2D": 4}.get(name.replace("Transpose", "")[-2:], 2)
     layer.build((None, *(6,) * (rank - 2), 4))
-    shape = getattr(layer, weight).shape
+    (weight,) = entry_of(layer).weights
+    shape, axes = getattr(layer, weight.name).shape, weight.scales
     assert all(-len(shape) <= axis < 0 for axis in axes)
     expected = {"Embedding": [], "DepthwiseConv1D": [4, 1]}
     expected["DepthwiseConv2D"] = [4, 1]

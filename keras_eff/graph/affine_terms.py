@@ -4,19 +4,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.graph.book import entry_of
+
 
 def affine_terms(layer) -> tuple[np.ndarray, np.ndarray]:
     """Scale and offset of a layer at inference, as it broadcasts them.
 
     Args:
-        layer: Built `BatchNormalization`, `Normalization` or `Rescaling`.
+        layer: Built layer that is one by the book, as `Rescaling` is.
     """
-    name = type(layer).__name__
-    if name == "Rescaling":
-        return _array(layer.scale), _array(layer.offset)
-    if name == "Normalization":
-        return _normalization_terms(layer)
-    return _batch_norm_terms(layer)
+    return entry_of(layer).affine(layer)
 
 
 def is_scaling(layer) -> bool:
@@ -24,7 +21,8 @@ def is_scaling(layer) -> bool:
 
     It leaves the integers of a quantized tensor as they are.
     """
-    if type(layer).__name__ not in ("Normalization", "Rescaling"):
+    entry = entry_of(layer)
+    if entry.affine is None or entry.kind != "requantized":
         return False
     scale, offset = affine_terms(layer)
     return bool(np.all(offset == 0) and np.ptp(scale) == 0 and scale.min() > 0)
@@ -32,13 +30,16 @@ def is_scaling(layer) -> bool:
 
 def scales_features(layer) -> bool:
     """Whether a layer scales some features by other numbers than others."""
-    name = type(layer).__name__
-    if name not in ("BatchNormalization", "Normalization", "Rescaling"):
+    if entry_of(layer).affine is None or not layer.built:
         return False
-    return layer.built and any(np.size(x) > 1 for x in affine_terms(layer))
+    return any(np.size(x) > 1 for x in affine_terms(layer))
 
 
-def _normalization_terms(layer):
+def rescaling_terms(layer):
+    return _array(layer.scale), _array(layer.offset)
+
+
+def normalization_terms(layer):
     mean, deviation = _array(layer.mean), np.sqrt(_array(layer.variance))
     deviation = np.maximum(deviation, keras.config.epsilon())
     if layer.invert:
@@ -46,7 +47,7 @@ def _normalization_terms(layer):
     return 1.0 / deviation, -mean / deviation
 
 
-def _batch_norm_terms(layer):
+def batch_norm_terms(layer):
     scale = 1.0 / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
     if layer.gamma is not None:
         scale *= _array(layer.gamma)
