@@ -1,13 +1,9 @@
 """What the book says of the bare operations and functions of Keras."""
 
-from keras_eff.graph import combinations
+from keras_eff.graph import entry_functions as functions
 from keras_eff.graph.book import Entry
 from keras_eff.graph.book import enter_functions
 from keras_eff.graph.book import enter_operations
-from keras_eff.graph.conditions import has_usual_interpolation
-from keras_eff.graph.conditions import has_zero_between
-from keras_eff.graph.conditions import is_over_last_axis
-from keras_eff.graph.conditions import pads_with_a_constant
 
 
 def _enter(names, **facts):
@@ -20,43 +16,54 @@ _enter(
     kind="same_scale",
     channels="moved",
 )
-_enter("Reshape", kind="same_scale", channels="reshaped")
-_enter("Pad", kind="same_scale", channels="padded", fits=pads_with_a_constant)
+_enter("Reshape", kind="reshape", channels="reshaped")
+_enter(
+    "Pad",
+    kind="same_scale",
+    channels="padded",
+    fits=functions.pads_with_a_constant,
+)
 _enter("Amax Amin Max Min", kind="same_scale", channels="reduced")
-_enter("Copy DepthToSpace MaxPool Ravel SpaceToDepth Split", kind="same_scale")
-_enter("Resize", kind="same_scale", fits=has_usual_interpolation)
+_enter("Copy DepthToSpace MaxPool Ravel SpaceToDepth", kind="same_scale")
+_enter("Split", kind="split")
+_enter("Resize", kind="same_scale", fits=functions.has_usual_interpolation)
 _enter("Flip", kind="flip", channels="moved")
 
 # Where tensors meet.
-_enter("Concatenate", kind="tied", channels="concatenate")
+_enter("Concatenate", kind="concatenate", channels="concatenate")
 _enter("Stack", kind="tied")
-_enter("Maximum", kind="tied", channels="merge", combine=combinations.maximum)
-_enter("Minimum", kind="tied", channels="merge", combine=combinations.minimum)
-_enter("Add", kind="add", channels="merge", combine=combinations.add)
+_enter("Maximum", kind="tied", channels="merge", combine=functions.maximum)
+_enter("Minimum", kind="tied", channels="merge", combine=functions.minimum)
+_enter("Add", kind="add", channels="merge", combine=functions.add)
 _enter(
-    "Subtract", kind="subtract", channels="merge", combine=combinations.subtract
+    "Subtract", kind="subtract", channels="merge", combine=functions.subtract
 )
 _enter(
-    "Multiply", kind="multiply", channels="merge", combine=combinations.multiply
+    "Multiply", kind="multiply", channels="merge", combine=functions.multiply
 )
 _enter(
     "Divide TrueDivide",
     kind="divide",
     channels="merge",
-    combine=combinations.divide,
+    combine=functions.divide,
 )
 _enter("Matmul", kind="matmul")
 
 # Sums and means.
 _enter("Mean Sum", kind="requantized", channels="reduced")
-_enter("AveragePool", kind="requantized")
+_enter("AveragePool", kind="average_pool")
 _enter("Argmax Argmin", kind="index")
 
 # Functions of each element, but for the softmax.
 _enter("Abs Absolute", kind="abs", channels="elementwise")
-_enter("Cast", kind="from_integers", channels="elementwise")
+_enter("Cast", kind="cast", channels="elementwise")
+# In a file, they are constants.
+_enter("FullLike OnesLike ZerosLike", kind="of_shape")
 _enter(
-    "Clip HardTanh", kind="clip", channels="elementwise", fits=has_zero_between
+    "Clip HardTanh",
+    kind="clip",
+    channels="elementwise",
+    fits=functions.has_zero_between,
 )
 _enter("Gelu", kind="gelu", channels="elementwise")
 _enter("HardSigmoid", kind="hard_sigmoid", channels="elementwise")
@@ -74,7 +81,7 @@ _enter(
     "TanhShrink Threshold",
     channels="elementwise",
 )
-_enter("Softmax", kind="softmax", fits=is_over_last_axis)
+_enter("Softmax", kind="softmax", fits=functions.is_over_last_axis)
 
 # Activations.
 for _names, _kind in (

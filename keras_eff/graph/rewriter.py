@@ -2,11 +2,13 @@ import itertools
 
 import keras
 
+from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.selection import operations
+from keras_eff.graph.trace import check_parts
 from keras_eff.graph.trace import trace
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
@@ -75,8 +77,11 @@ class Rewriter:
     def opened(self, call):
         """What a composed layer computes, layer by layer, operation by
         operation."""
-        layer = call.operation
-        model, tensors, old, masks = trace(self.copied(call), call)
+        layer, copy = call.operation, self.copied(call)
+        model, tensors, old, masks = trace(copy, call)
+        if entry_of(layer).opens:
+            check_parts(copy, model)
+            self._name_parts(layer, model)
         self.adopt(model, layer)
         new = replay(model, tensors, self.rule)
         count = len(masks)
@@ -87,6 +92,16 @@ class Rewriter:
                 carry = SetMask(name=name, dtype=outputs[index].dtype)
                 outputs[index] = carry([outputs[index], next(masks_left)])
         return keras.tree.pack_sequence_as(old, outputs)
+
+    def _name_parts(self, layer, model):
+        """Names layers after the one that they are parts of, just once.
+
+        Blocks of a class may give theirs the same names.
+        """
+        for part, _ in operations(model):
+            is_new = part not in self._wholes
+            if is_new and isinstance(part, keras.layers.Layer):
+                part.name = self.unique(f"{layer.name}_{part.name}")
 
     def copied(self, call):
         """The copy of a layer that is to be taken apart.
@@ -164,6 +179,23 @@ class Rewriter:
         """The tensor; the operation that made it gets the name."""
         producer(tensor).name = name
         return tensor
+
+
+def open_registered(model):
+    """The model with the layers open that are registered with a function.
+
+    Args:
+        model: Sequential or Functional model, returned as it is if it has no
+            such layer.
+    """
+    if not any(entry_of(layer).opens for layer, _ in operations(model)):
+        return model
+    return Rewriter({"composed": _open}).rewrite(model)
+
+
+def _open(call, rewriter):
+    is_registered = entry_of(call.operation).opens
+    return rewriter.opened(call) if is_registered else rewriter.copy(call)
 
 
 def _copy(call, rewriter):

@@ -7,13 +7,13 @@ import warnings
 import keras
 from absl import logging
 
+from keras_eff.graph.book import is_changed
+from keras_eff.graph.book import is_kernel
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.pruning.prunable_weights import is_changed
-from keras_eff.pruning.sparsity import is_counted
 
 # From which share on what is left by default was not thin.
 _LARGE = 0.25
@@ -50,7 +50,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     total, rows = 0, []
     for layer in _layers(model):
         masked = _masked(layer)
-        weights = [v for v in layer.weights if is_counted(v)]
+        weights = [v for v in layer.weights if is_kernel(v)]
         sizes = {id(v): math.prod(v.shape) for v in weights}
         total += sum(sizes.values())
         left = sum(n for key, n in sizes.items() if key not in masked)

@@ -212,9 +212,7 @@ def _thin_layers(model):
         and kind_of(x) not in ("model", "composed")
         and prunable_weights(x)
     ]
-    convolutions = [
-        x for x in weighted if "Conv" in type(unwrapped(x)).__name__
-    ]
+    convolutions = [x for x in weighted if hasattr(x, "kernel_size")]
     return {
         **{x: "first convolution, by default" for x in convolutions[:1]},
         **{x: "last layer with weights, by default" for x in weighted[-1:]},

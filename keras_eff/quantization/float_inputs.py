@@ -2,13 +2,15 @@ import keras
 import numpy as np
 
 from keras_eff.graph.affine_terms import scales_features
+from keras_eff.graph.book import SAME_SCALE
+from keras_eff.graph.book import TIED
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import readers_of
 
 # Kinds that leave it to their readers whether values are rounded before.
-_MOVING = ("flip", "linear", "same_scale", "tied")
+_MOVING = ("flip", "linear", *SAME_SCALE, *TIED)
 _ARITHMETIC = ("add", "multiply", "subtract")
 
 

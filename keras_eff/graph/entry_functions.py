@@ -1,6 +1,11 @@
-"""When an entry of the book holds: predicates on a layer or bare operation."""
+"""Functions that entries of the book hold: predicates, weights, arithmetic."""
 
+import functools
 import numbers
+
+import numpy as np
+
+from keras_eff.graph.book import WeightEntry
 
 
 def is_stateless(layer) -> bool:
@@ -37,3 +42,35 @@ def has_zero_between(clip) -> bool:
 def clip_bounds(operation) -> tuple:
     """The smallest and the largest value that a "clip" returns."""
     return getattr(operation, "x_min", -1.0), getattr(operation, "x_max", 1.0)
+
+
+def einsum_weights(layer) -> tuple[WeightEntry, ...]:
+    """The kernel of an `EinsumDense`, by its equation."""
+    inputs, outputs = layer.equation.split("->")
+    kernel = inputs.split(",")[1].strip()
+    axes = [axis - len(kernel) for axis in range(len(kernel))]
+    made = tuple(axis for axis in axes if kernel[axis] in outputs)
+    summed = [axis for axis in axes if axis not in made]
+    return (WeightEntry("kernel", made, summed[-1] if summed else -1),)
+
+
+def _product(x, y):
+    """Zero where one is, whatever the other."""
+    return np.where((x == 0) | (y == 0), 0.0, x * y)
+
+
+def _folded(function):
+    """What an operation on several arrays makes of their values."""
+    return lambda arrays: functools.reduce(function, arrays)
+
+
+add = _folded(np.add)
+subtract = _folded(np.subtract)
+multiply = _folded(_product)
+divide = _folded(np.divide)
+maximum = _folded(np.maximum)
+minimum = _folded(np.minimum)
+
+
+def average(arrays):
+    return add(arrays) / len(arrays)
