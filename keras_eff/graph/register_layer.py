@@ -157,15 +157,13 @@ def register_layer(
 
 
 def how_to_register(classes) -> str:
-    """A sentence about layer classes that are not known; "" without any.
+    """For the end of a report, a sentence about layers that are not known.
 
     Args:
-        classes: Strings and None, see `book.unknown_class`.
+        classes: Strings, see `book.unknown_class`; without any, it is empty.
     """
-    names = ", ".join(sorted({name for name in classes if name}))
-    if not names:
-        return ""
-    return f"`keras_eff.register_layer` makes known: {names}"
+    names = ", ".join(sorted(set(classes)))
+    return f". `keras_eff.register_layer` makes known: {names}" if names else ""
 
 
 def _entry_like(like):

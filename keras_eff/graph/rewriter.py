@@ -181,16 +181,17 @@ class Rewriter:
         return tensor
 
 
-def open_registered(model):
+def open_registered(model, keeps=lambda operation: False):
     """The model with the layers open that are registered with a function.
 
     Args:
         model: Sequential or Functional model, returned as it is if it has no
             such layer.
+        keeps: See `Rewriter`.
     """
     if not any(entry_of(layer).opens for layer, _ in operations(model)):
         return model
-    return Rewriter({"composed": _open}).rewrite(model)
+    return Rewriter({"composed": _open}, keeps).rewrite(model)
 
 
 def _open(call, rewriter):

@@ -3,6 +3,8 @@ import keras
 from keras_eff.graph.book import FOLLOWING
 from keras_eff.graph.book import WEIGHTED
 from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unknown_class
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.selection import operations
 from keras_eff.graph.tensor_notes import TensorNotes
@@ -37,6 +39,7 @@ class Placement(Rewriter):
     Attributes:
         integer: List of the names of operations that became integer ones.
         floats: Dict from the names of those that stay float to the reason.
+        unknown: List of the classes of layers that the book does not have.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Placement(Rewriter):
         self.input_range = input_range
         self.integer = []
         self.floats = {}
+        self.unknown = []
         self._states = TensorNotes()
         self._rounded = TensorNotes()
         self._consumers = {}
@@ -226,8 +230,19 @@ class Placement(Rewriter):
         outputs = self.copy(call)
         if not any(map(_is_float, keras.tree.flatten(outputs))):
             return self.mark(outputs, "quantized")
-        self.floats[call.operation.name] = type(call.operation).__name__
+        self.floats[call.operation.name] = self.reason(call.operation)
         return self.mark(outputs, "float")
+
+    def reason(self, operation):
+        """What has no kernel: a class, or the function of an `Activation`."""
+        layer = unwrapped(operation)
+        function = getattr(layer, "activation", None)
+        if hasattr(function, "__name__") and not layer.variables:
+            return function.__name__
+        name = unknown_class(layer)
+        if name:
+            self.unknown.append(name)
+        return name or type(layer).__name__
 
 
 def _is_float(tensor):

@@ -11,7 +11,6 @@ from keras_eff.graph.book import TIED
 from keras_eff.graph.book import activation_kind
 from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unknown_class
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import with_weight_fake_quant
 from keras_eff.quantization.local_attention import INTEGERS
@@ -37,15 +36,7 @@ _ACTIVATIONS = frozenset(FIXED_RANGES) | {
 
 
 def _unknown(call, placement):
-    return placement.stay_float(call, _reason(unwrapped(call.operation)))
-
-
-def _reason(operation):
-    """What has no kernel: a class, or the function of an `Activation`."""
-    function = getattr(operation, "activation", None)
-    if hasattr(function, "__name__") and not operation.variables:
-        return function.__name__
-    return unknown_class(operation) or type(operation).__name__
+    return placement.stay_float(call, placement.reason(call.operation))
 
 
 def _unless_masked(rule):
