@@ -228,8 +228,8 @@ def to_tflite(
         execution = execute(temporary, split.compared)
         steps = output_steps(temporary)
 
-        def explain():
-            lost = lost_layers(model, temporary, split.judged)
+        def explain(outputs):
+            lost = lost_layers(model, temporary, split.judged, outputs)
             return lost + way_out(name, is_aware)
 
         given, meant = compare_both(
