@@ -118,7 +118,10 @@ COMMAND = Command(
     details=(
         "The file is run on samples and compared with the model: only a file "
         "that agrees is written. If it does not, or the conversion fails, the "
-        "exit code is 1."
+        "exit code is 1. A delegate partition is a connected piece of the "
+        "graph that the default delegate (XNNPACK, the fast kernels of the "
+        "runtime) takes over; operators between the pieces run in the slower "
+        "builtin kernels: 1 is best."
     ),
     examples=(
         "keras-eff convert model.keras model.tflite --quantize=float16",

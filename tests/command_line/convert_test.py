@@ -112,3 +112,9 @@ def test_nothing_of_tensorflow_reaches_the_terminal(start, here, tmp_path):
     finished = start("-m", "keras_eff", *line)
     assert (finished.returncode, finished.stderr) == (0, "")
     assert finished.stdout.startswith(str(tmp_path / "m.tflite"))
+
+
+def test_the_help_says_what_a_delegate_partition_is(run):
+    code, out, _ = run("convert", "--help")
+    assert code == 0
+    assert "connected piece" in " ".join(out.split()) and "XNNPACK" in out
