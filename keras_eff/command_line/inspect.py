@@ -45,11 +45,11 @@ COMMAND = Command(
     operands=("FILE.tflite...",),
     summary="Print what files hold: sizes, inputs, outputs, operators.",
     details=(
-        "It reads the files and runs nothing: how many delegate partitions "
-        "they have, connected pieces of the graph that the fast kernels of "
-        "the runtime (XNNPACK) take over, keras-eff convert tells. Below `float` are the tensors "
-        "that are not integers. If some of the files cannot be read, the exit "
-        "code is 1."
+        "It reads the files and runs nothing. Below `float` are the tensors "
+        "that are not integers. keras-eff convert, which runs its file, also "
+        "tells its delegate partitions: connected pieces of the graph that the "
+        "fast kernels of the runtime (XNNPACK) take over. If some of the files "
+        "cannot be read, the exit code is 1."
     ),
     examples=(
         "keras-eff inspect model.tflite",

@@ -44,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Integer: 0; 1 if a check failed, a file could not be converted or
-        measured, or some of several files could not be read; 2 if the arguments are wrong or a file is missing or damaged;
-        130 after an interrupt; 141 if nobody reads the output any more.
+        measured, or some of several files could not be read; 2 if the
+        arguments are wrong or a file is missing or damaged; 130 after an
+        interrupt; 141 if nobody reads the output any more.
 
     Example:
 
