@@ -1,6 +1,7 @@
 import numpy as np
 from absl import logging
 
+from keras_eff.graph.end_names import end_names
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
 
@@ -17,7 +18,10 @@ def warn_of_lost_features(model, samples) -> None:
         model: Model with `FakeQuant` layers.
         samples: List of arrays, one for each input, or None.
     """
-    for tensor, array in zip(model.inputs, samples or (), strict=False):
+    names, _ = end_names(model)
+    for name, tensor, array in zip(
+        names, model.inputs, samples or (), strict=False
+    ):
         for rounding in _roundings(model, tensor):
             low, high = rounding.range
             step = (high - low) / (2**rounding.num_bits - 1)
@@ -29,7 +33,7 @@ def warn_of_lost_features(model, samples) -> None:
                     "Scale the features alike; or put a `Normalization` first "
                     'and give `io_dtype="float32"`, to `keras_eff.quantize` '
                     "too",
-                    tensor.name,
+                    name,
                     _listed(lost),
                     step,
                 )

@@ -20,8 +20,11 @@ class Report:
         weight_bytes: Dict from names of types, such as "int8", to what the
             weights of that type take in the file, in bytes. Vectors, such as
             biases, do not count.
-        delegate_partitions: Integer, how many pieces of the graph the default
-            delegate (XNNPACK) runs; 1 is best, 0 means that it runs none.
+        delegate_partitions: Integer. A delegate partition is a connected
+            piece of the graph that the default delegate (XNNPACK, the fast
+            kernels of the runtime) takes over; operators between the pieces
+            run in the slower builtin kernels. 1 is best, 0 means that it
+            takes nothing.
         seconds: Float, time for all of this, in seconds.
         against_model: `keras_eff.export.Comparison` with the model that was
             given, output by output: what a report prints first.

@@ -88,9 +88,10 @@ def to_tflite(
     stored in int8 and computed with in float. In weight-only files nothing but
     weights is rounded: they are smaller, and take the memory of floats. Where
     a format leaves more than a tenth of the bytes of weights float32, a
-    warning names them. Of int4, the default delegate takes dense layers with
-    int8 activations and an even number of inputs, twice as fast as int8; all
-    other int4, and int16, run in the builtin kernels, 2 to 60 times slower.
+    warning names them, with what "dynamic" would save on a file of integers.
+    Of int4, the default delegate takes dense layers with int8 activations and
+    an even number of inputs, twice as fast as int8; all other int4, and int16,
+    run in the builtin kernels, 2 to 60 times slower.
 
     A file changes no state. A layer that draws random numbers at inference
     gets one draw, stored in the file, from the seed that the model has now: the
@@ -227,8 +228,8 @@ def to_tflite(
         execution = execute(temporary, split.compared)
         steps = output_steps(temporary)
 
-        def explain():
-            lost = lost_layers(model, temporary, split.judged)
+        def explain(outputs):
+            lost = lost_layers(model, temporary, split.judged, outputs)
             return lost + way_out(name, is_aware)
 
         given, meant = compare_both(
@@ -243,8 +244,7 @@ def to_tflite(
         check_exactness(model.name, given, meant, limit, explain)
         check_agreement(given, min_agreement, samples is None, explain)
         contents = inspect(temporary)
-    if FORMATS[name].shrinks_weights:
-        warn_of_float_weights(data, converted, name)
+    warn_of_float_weights(data, converted, name)
     return Report(
         path=str(path),
         size_bytes=contents.size_bytes,

@@ -16,7 +16,7 @@ from keras_eff.tflite.strip import drop_unused_tensors
 from keras_eff.tflite.strip import merge_buffers
 
 # Where an operator reads its weight, and the axis with a scale for each.
-_WEIGHTS = {
+WEIGHT_PLACES = {
     "BATCH_MATMUL": (1, -1),
     "CONV_2D": (1, 0),
     "CONV_3D": (1, -1),
@@ -110,9 +110,9 @@ def _rewritten(model, graph, num_bits, smallest, find):
 def _weights_to_round(model, graph, operator):
     """Where an operator has its weight, and the axis with a scale for each."""
     kind = operator_name(model, operator)
-    if kind not in _WEIGHTS:
+    if kind not in WEIGHT_PLACES:
         return []
-    place, axis = _WEIGHTS[kind]
+    place, axis = WEIGHT_PLACES[kind]
     if kind == "BATCH_MATMUL" and operator.builtinOptions.adjY:
         axis = -2
     return [(place, axis)]

@@ -26,7 +26,7 @@ def check(expected, actual, limit=0.8, is_random=False, step=None):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         comparison = compared(expected, actual, step)
-        check_agreement(comparison, limit, is_random, lambda: "The way out")
+        check_agreement(comparison, limit, is_random, lambda _: "The way out")
 
 
 def logits(count=64):
@@ -101,7 +101,7 @@ def test_noise_in_some_channels_does_not_raise_where_choices_agree():
     comparison = compared(expected, actual)
     assert comparison.agreement > 0.9 and comparison.worst_channel[-1] < 0.0
     with pytest.warns(UserWarning, match="channel 4 of output 'y'"):
-        check_agreement(comparison, 0.8, False, lambda: "")
+        check_agreement(comparison, 0.8, False, lambda _: "")
 
 
 def test_outputs_raise_where_nothing_but_the_choice_is_left():
@@ -132,7 +132,10 @@ def test_weak_evidence_warns(count, is_random):
     expected = softmax(logits(count))
     with pytest.warns(UserWarning, match="answers otherwise"):
         check_agreement(
-            compared(expected, expected[:, ::-1]), 0.8, is_random, lambda: ""
+            compared(expected, expected[:, ::-1]),
+            0.8,
+            is_random,
+            lambda _: "",
         )
 
 
@@ -141,7 +144,9 @@ def test_channels_below_one_step_are_warned_of_by_name():
     expected = uniform((64, 3)) * scale
     actual = np.rint(expected / 2.5) * 2.5
     with pytest.warns(UserWarning, match="channel 2 of output 'y' .*one step"):
-        check_agreement(compared(expected, actual, 2.5), 0.8, False, lambda: "")
+        check_agreement(
+            compared(expected, actual, 2.5), 0.8, False, lambda _: ""
+        )
 
 
 def test_channels_that_are_lost_in_noise_are_warned_of():
@@ -149,7 +154,7 @@ def test_channels_that_are_lost_in_noise_are_warned_of():
     actual = expected.copy()
     actual[:, 1] = 15.0
     with pytest.warns(UserWarning, match="channel 1 of output 'y' .R2"):
-        check_agreement(compared(expected, actual), 0.8, False, lambda: "")
+        check_agreement(compared(expected, actual), 0.8, False, lambda _: "")
 
 
 def test_choices_of_what_hardly_varies_are_warned_of():
@@ -157,7 +162,7 @@ def test_choices_of_what_hardly_varies_are_warned_of():
     expected = 0.2 + normal((64, 5), 1e-4)
     actual = expected + normal((64, 5), 1e-3, seed=1)
     with pytest.warns(UserWarning, match="'y' .*hardly vary"):
-        check_agreement(compared(expected, actual), 0.8, False, lambda: "")
+        check_agreement(compared(expected, actual), 0.8, False, lambda _: "")
 
 
 def test_a_file_that_is_not_what_was_meant_raises_with_both_figures():
@@ -165,11 +170,13 @@ def test_a_file_that_is_not_what_was_meant_raises_with_both_figures():
     given = compared(expected, expected + 1.0)
     meant = compared(expected, expected + 0.1)
     share = 0.1 / np.abs(expected).max()
-    check_exactness("m", given, meant, 1.01 * share, lambda: "")
+    check_exactness("m", given, meant, 1.01 * share, lambda _: "")
     with pytest.raises(RuntimeError, match="compute what model 'm'") as caught:
-        check_exactness("m", given, meant, 0.99 * share, lambda: "The way out")
+        check_exactness(
+            "m", given, meant, 0.99 * share, lambda _: "The way out"
+        )
     for part in ("max 1;", "rounded: agreement 1.000", "max 0.1;", "way out"):
         assert part in str(caught.value)
     nan = compared(expected, expected * np.nan)
     with pytest.raises(RuntimeError, match="tolerance=inf"):
-        check_exactness("m", nan, nan, np.inf, lambda: "")
+        check_exactness("m", nan, nan, np.inf, lambda _: "")
