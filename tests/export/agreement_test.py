@@ -192,3 +192,13 @@ def test_a_file_that_is_not_what_was_meant_raises_with_both_figures():
     nan = compared(expected, expected * np.nan)
     with pytest.raises(RuntimeError, match="tolerance=inf"):
         check_exactness("m", nan, nan, np.inf, lambda _: "")
+
+
+def test_the_way_out_is_asked_for_by_the_numbers_of_wrong_outputs():
+    right, wrong = logits(), logits()[::-1]
+    run = Execution([right, right], [right, right], 1, [None, None])
+    both = compare([right, wrong], run, ["a", "b"])
+    with pytest.raises(RuntimeError, match=r"output 'b': .* Wrong: \[1\];"):
+        check_agreement(both, 0.8, False, "Wrong: {}".format)
+    with pytest.raises(RuntimeError, match=r"tolerance=0.1. Wrong: \[1\]\."):
+        check_exactness("m", both, both, 0.1, "Wrong: {}".format)
