@@ -59,17 +59,6 @@ def _fake_quant(call, lowering):
     return lowering.mark(rounded(tensor), layer.range)
 
 
-def _relu(call, lowering):
-    """The rounding that follows clips at 0 and at the largest value."""
-    reader = call.consumers[0] if len(call.consumers) == 1 else None
-    if not isinstance(reader, FakeQuant) or reader.range[0] < 0:
-        return lowering.copy(call)
-    if lowering.range_of(call.tensors[0]) is None:
-        return call.tensors[0]
-    # A rescaling: what is negative is clipped, whatever becomes of it.
-    return lowering.rescaled(call.tensors[0])
-
-
 def _clip(call, lowering):
     """The rounding that follows clips, at bounds no farther out."""
     reader = call.consumers[0] if len(call.consumers) == 1 else None
@@ -217,7 +206,7 @@ RULES = {
     "linear": _same_scale,
     "local_attention": lower_local_attention,
     "prelu": _only_rounded(_prelu),
-    "relu": _relu,
+    "relu": _clip,
     "requantized": _only_rounded(_requantized),
     "same_scale": _same_scale,
     "tied": _tied,

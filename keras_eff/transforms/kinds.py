@@ -1,5 +1,6 @@
 """What an integer file can do with each operation of a Keras model."""
 
+import math
 import numbers
 
 import keras
@@ -234,9 +235,16 @@ def _interpolates(operation):
 
 
 def clip_bounds(operation) -> tuple:
-    """The smallest and the largest value that a "clip" returns."""
-    is_clip = type(operation).__name__ == "Clip"
-    return (operation.x_min, operation.x_max) if is_clip else (-1.0, 1.0)
+    """The smallest and the largest value that a "clip" or "relu" returns."""
+    function = getattr(operation, "activation", operation)
+    name = getattr(function, "__name__", type(function).__name__)
+    if name == "Clip":
+        return operation.x_min, operation.x_max
+    if name in ("HardTanh", "hard_tanh"):
+        return -1.0, 1.0
+    is_relu6 = name in ("Relu6", "relu6")
+    largest = 6.0 if is_relu6 else getattr(operation, "max_value", None)
+    return 0.0, math.inf if largest is None else largest
 
 
 def _has_zero_between(clip):

@@ -175,3 +175,17 @@ def test_dense_features_through_a_batch_norm_of_their_own(tmp_path):
     )
     assert report.float_tensors == ()
     assert report.mean_lsb < 0.5
+
+
+@pytest.mark.parametrize("name", ["relu6", "peak"])
+def test_a_peak_below_the_range_behind_it_is_kept(name, tmp_path):
+    relu = layers.Activation("relu6") if name == "relu6" else layers.ReLU(6.0)
+    x = keras.Input((4,))
+    outputs = keras_eff.layers.FakeQuant(fixed_range=(-10.0, 10.0))(x)
+    outputs = relu(layers.Dense(4, kernel_initializer="identity")(outputs))
+    outputs = keras_eff.layers.FakeQuant(fixed_range=(0.0, 10.0))(outputs)
+    samples = np.linspace(-9, 9, 128, dtype="float32").reshape(32, 4)
+    report = keras_eff.export.to_tflite(
+        keras.Model(x, outputs), tmp_path / "m.tflite", samples=samples
+    )
+    assert report.max_abs_error < 0.05

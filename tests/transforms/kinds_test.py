@@ -13,6 +13,7 @@ from keras_eff.transforms.kinds import ACTIVATIONS
 from keras_eff.transforms.kinds import FIXED_RANGES
 from keras_eff.transforms.kinds import WEIGHTS
 from keras_eff.transforms.kinds import activation_name
+from keras_eff.transforms.kinds import clip_bounds
 from keras_eff.transforms.kinds import kind_of
 from keras_eff.transforms.kinds import unwrapped
 
@@ -251,3 +252,18 @@ def test_augmentation_does_nothing_at_inference(name):
     assert kind_of(layer) == "linear"
     outputs = ops.convert_to_numpy(layer(images, training=False))
     np.testing.assert_array_equal(outputs, images)
+
+
+@pytest.mark.parametrize(
+    "bounds, layer",
+    [
+        ((0.0, float("inf")), layers.ReLU()),
+        ((0.0, 4.0), layers.ReLU(4.0)),
+        ((0.0, 6.0), layers.Activation("relu6")),
+        ((0.0, float("inf")), layers.Activation("relu")),
+        ((-1.0, 1.0), layers.Activation("hard_tanh")),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_layers_that_clip_have_bounds(bounds, layer):
+    assert clip_bounds(layer) == bounds
