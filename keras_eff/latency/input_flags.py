@@ -46,5 +46,5 @@ def input_flags(path: str | os.PathLike, input_shapes) -> list[str]:
 def _row_counts(path):
     try:
         return row_counts(path)
-    except ValueError:
+    except (ValueError, IndexError, TypeError):
         return {}
