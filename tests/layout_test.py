@@ -38,7 +38,7 @@ MAY_IMPORT = {
         *("layers", "transforms", "ops", "child_process", "command"),
         *("draft", "printable"),
     },
-    "latency": {"export", "child_process", "command", "printable"},
+    "latency": {"export", "child_process", "command", "draft", "printable"},
     "text": set(),
 }
 MAY_IMPORT_ALL = {"__init__", "__main__", "command_line", "tuning"}
