@@ -84,11 +84,6 @@ def _index(call, lowering):
     return layer(tensor)
 
 
-def _batch_norm(call, lowering):
-    """On its own; behind a convolution, the converter makes it part of it."""
-    return affine(call, lowering)
-
-
 def _requantized(call, lowering):
     layer, tensor = call.operation, call.tensors[0]
     name = type(layer).__name__
@@ -194,7 +189,8 @@ def _only_rounded(rule):
 
 RULES = {
     "abs": _only_rounded(_abs),
-    "batch_norm": _only_rounded(_batch_norm),
+    # Behind a convolution, the converter makes it part of that.
+    "batch_norm": _only_rounded(affine),
     "clip": _clip,
     "composed": open_composed,
     "fake_quant": _fake_quant,
