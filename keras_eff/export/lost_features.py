@@ -1,8 +1,7 @@
 import numpy as np
 from absl import logging
 
-from keras_eff.layers import FakeQuant
-from keras_eff.transforms.graph import readers_of
+from keras_eff.transforms.samples import roundings_of
 
 _NAMED = 8
 
@@ -18,7 +17,7 @@ def warn_of_lost_features(model, samples) -> None:
         samples: List of arrays, one for each input, or None.
     """
     for tensor, array in zip(model.inputs, samples or (), strict=False):
-        for rounding in _roundings(model, tensor):
+        for rounding in roundings_of(model, tensor):
             low, high = rounding.range
             step = (high - low) / (2**rounding.num_bits - 1)
             lost = _within(array, step)
@@ -33,11 +32,6 @@ def warn_of_lost_features(model, samples) -> None:
                     _listed(lost),
                     step,
                 )
-
-
-def _roundings(model, tensor):
-    readers = readers_of(model, tensor)
-    return [layer for layer in readers if isinstance(layer, FakeQuant)]
 
 
 def _within(array, step):
