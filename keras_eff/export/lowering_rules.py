@@ -36,14 +36,28 @@ def _weighted(call, lowering):
         layer = layer.layer
     factor = lowering.factor_of(call.tensors[0])
     weight = getattr(layer, WEIGHTS[type(layer).__name__][0])
-    values = [
-        value * factor if variable is weight else value
-        for variable, value in zip(layer.variables, values, strict=True)
-    ]
+    is_rounded = lowering.range_of(call.tensors[0]) is not None
+    bias = getattr(layer, "bias", None) if is_rounded else None
+    for i, variable in enumerate(layer.variables):
+        if variable is weight:
+            values[i] = values[i] * factor
+        elif variable is bias:
+            values[i] = _unequal(values[i])
     key = (id(layer), factor)
     return lowering.apply(
         key, lambda: clone_in_float32(layer), values, call.args[0]
     )
+
+
+def _unequal(bias):
+    """A bias of which not all values are equal.
+
+    The converter gives those that are the scale of the first channel alone.
+    """
+    bias = np.array(ops.convert_to_numpy(bias), "float32")
+    if np.any(bias) and np.ptp(bias) == 0:
+        bias[0] = np.nextafter(bias[0], np.float32(np.inf))
+    return bias
 
 
 def _fake_quant(call, lowering):

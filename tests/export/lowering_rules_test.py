@@ -189,3 +189,14 @@ def test_a_peak_below_the_range_behind_it_is_kept(name, tmp_path):
         keras.Model(x, outputs), tmp_path / "m.tflite", samples=samples
     )
     assert report.max_abs_error < 0.05
+
+
+def test_equal_biases_have_the_scale_of_each_channel(tmp_path):
+    generator = np.random.default_rng(0)
+    dense = layers.Dense(3, bias_initializer="ones")
+    model = keras.Sequential([keras.Input((4,)), dense])
+    dense.kernel.assign(generator.uniform(-1, 1, (4, 3)) * [1.0, 0.2, 3.0])
+    samples = generator.uniform(-1, 1, (32, 4)).astype("float32")
+    path = tmp_path / "m.tflite"
+    report = keras_eff.export.to_tflite(model, path, "int8", samples)
+    assert report.max_abs_error < 0.05
