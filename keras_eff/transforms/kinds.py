@@ -144,7 +144,11 @@ def kind_of(operation) -> str:
     """The rule that an operation falls under; "unknown" stays float."""
     if isinstance(operation, TransformedWeights):
         kind = kind_of(operation.layer)
-        return kind if kind in _WITH_WEIGHTS else "unknown"
+        # Those that are taken apart carry the steps of kernels alone.
+        is_carried = kind == "weighted" or all(
+            step.weight.endswith("kernel") for step in operation.transforms
+        )
+        return kind if kind in _WITH_WEIGHTS and is_carried else "unknown"
     if isinstance(operation, FakeQuant):
         return "fake_quant"
     if isinstance(operation, KeepFloat):

@@ -267,3 +267,12 @@ def test_augmentation_does_nothing_at_inference(name):
 )
 def test_layers_that_clip_have_bounds(bounds, layer):
     assert clip_bounds(layer) == bounds
+
+
+@pytest.mark.parametrize(
+    "kind, path", [("separable", "pointwise_kernel"), ("unknown", "bias")]
+)
+def test_a_layer_stays_whole_whose_steps_its_parts_would_lose(kind, path):
+    separable = layers.SeparableConv2D(2, 3)
+    step = WeightFakeQuant(weight=path)
+    assert kind_of(TransformedWeights(separable, [step])) == kind
