@@ -2,8 +2,7 @@ import numpy as np
 from absl import logging
 
 from keras_eff.graph.end_names import end_names
-from keras_eff.graph.walk import readers_of
-from keras_eff.layers import FakeQuant
+from keras_eff.graph.samples import roundings_of
 
 _NAMED = 8
 
@@ -22,7 +21,7 @@ def warn_of_lost_features(model, samples) -> None:
     for name, tensor, array in zip(
         names, model.inputs, samples or (), strict=False
     ):
-        for rounding in _roundings(model, tensor):
+        for rounding in roundings_of(model, tensor):
             low, high = rounding.range
             step = (high - low) / (2**rounding.num_bits - 1)
             lost = _within(array, step)
@@ -37,11 +36,6 @@ def warn_of_lost_features(model, samples) -> None:
                     _listed(lost),
                     step,
                 )
-
-
-def _roundings(model, tensor):
-    readers = readers_of(model, tensor)
-    return [layer for layer in readers if isinstance(layer, FakeQuant)]
 
 
 def _within(array, step):
