@@ -55,6 +55,8 @@ class Entry:
         opens: Function of the layer and the arguments of a call, which calls
             other layers and operations in its place; the layer's `call` for
             others of the kind "composed".
+        bounds: The smallest and the largest value that a "clip" or "relu"
+            returns, or a function from the operation to them.
         affine: Function from a built layer to the scale that it multiplies by
             and the offset that it adds, as arrays.
         combine: Function from the values of several tensors, arrays, to those
@@ -74,6 +76,7 @@ class Entry:
     weights: tuple[WeightEntry, ...] | Callable = ()
     fits: Callable[[Any], bool] | None = None
     opens: Callable | None = None
+    bounds: tuple[float, float] | Callable | None = None
     affine: Callable | None = None
     combine: Callable | None = None
     fuses: bool = True
@@ -165,14 +168,25 @@ def kind_of(operation) -> str:
     if getattr(layer, "data_format", None) == "channels_first":
         return "unknown"
     kind = entry.kind(layer) if callable(entry.kind) else entry.kind
-    is_wrapped = layer is not operation
-    return "unknown" if is_wrapped and kind not in _OF_WEIGHTS else kind
+    if layer is operation or kind in WEIGHTED:
+        return kind
+    # Those that are taken apart carry the steps of kernels alone.
+    is_carried = all(
+        step.weight.endswith("kernel") for step in operation.transforms
+    )
+    return kind if kind in _OF_WEIGHTS and is_carried else "unknown"
 
 
 def activation_kind(function) -> str:
     """The kind of a function; "unknown" of a layer in its place."""
     is_layer = isinstance(function, keras.layers.Layer)
     return "unknown" if is_layer else kind_of(function)
+
+
+def bounds_of(operation) -> tuple[float, float]:
+    """The smallest and the largest value that a "clip" or "relu" returns."""
+    bounds = entry_of(operation).bounds
+    return bounds(operation) if callable(bounds) else bounds
 
 
 def weights_of(layer) -> tuple[WeightEntry, ...]:

@@ -1,6 +1,7 @@
 """Functions that entries of the book hold: predicates, weights, arithmetic."""
 
 import functools
+import math
 import numbers
 
 import numpy as np
@@ -40,8 +41,12 @@ def has_zero_between(clip) -> bool:
 
 
 def clip_bounds(operation) -> tuple:
-    """The smallest and the largest value that a "clip" returns."""
-    return getattr(operation, "x_min", -1.0), getattr(operation, "x_max", 1.0)
+    return operation.x_min, operation.x_max
+
+
+def relu_bounds(layer) -> tuple:
+    largest = layer.max_value
+    return 0.0, math.inf if largest is None else largest
 
 
 def einsum_weights(layer) -> tuple[WeightEntry, ...]:

@@ -10,6 +10,7 @@ from keras_eff.graph.affine_terms import rescaling_terms
 from keras_eff.graph.book import Entry
 from keras_eff.graph.book import WeightEntry
 from keras_eff.graph.book import activation_kind
+from keras_eff.graph.book import bounds_of
 from keras_eff.graph.book import enter_layer
 from keras_eff.graph.book import kind_of
 
@@ -139,8 +140,14 @@ _enter(
     "Activation",
     kind=lambda layer: activation_kind(layer.activation),
     channels="elementwise",
+    bounds=lambda layer: bounds_of(layer.activation),
 )
-_enter("ReLU", kind=_kind_of_relu, channels="elementwise")
+_enter(
+    "ReLU",
+    kind=_kind_of_relu,
+    channels="elementwise",
+    bounds=functions.relu_bounds,
+)
 _enter("LeakyReLU", kind="leaky_relu", channels="elementwise")
 _enter("ELU", channels="elementwise")
 _enter("PReLU", kind="prelu", channels="prelu")

@@ -1,5 +1,7 @@
 """What the book says of the bare operations and functions of Keras."""
 
+import math
+
 from keras_eff.graph import entry_functions as functions
 from keras_eff.graph.book import Entry
 from keras_eff.graph.book import enter_functions
@@ -60,17 +62,20 @@ _enter("Cast", kind="cast", channels="elementwise")
 # In a file, they are constants.
 _enter("FullLike OnesLike ZerosLike", kind="of_shape")
 _enter(
-    "Clip HardTanh",
+    "Clip",
     kind="clip",
     channels="elementwise",
     fits=functions.has_zero_between,
+    bounds=functions.clip_bounds,
 )
+_enter("HardTanh", kind="clip", channels="elementwise", bounds=(-1.0, 1.0))
 _enter("Gelu", kind="gelu", channels="elementwise")
 _enter("HardSigmoid", kind="hard_sigmoid", channels="elementwise")
 _enter("HardSilu", kind="hard_silu", channels="elementwise")
 _enter("LeakyRelu", kind="leaky_relu", channels="elementwise")
 _enter("Negative", kind="negative", channels="elementwise")
-_enter("Relu Relu6", kind="relu", channels="elementwise")
+_enter("Relu", kind="relu", channels="elementwise", bounds=(0.0, math.inf))
+_enter("Relu6", kind="relu", channels="elementwise", bounds=(0.0, 6.0))
 _enter("Sigmoid", kind="sigmoid", channels="elementwise")
 _enter("Silu", kind="silu", channels="elementwise")
 _enter("Square", kind="square", channels="elementwise")
@@ -84,20 +89,23 @@ _enter(
 _enter("Softmax", kind="softmax", fits=functions.is_over_last_axis)
 
 # Activations.
-for _names, _kind in (
-    ("abs absolute", "abs"),
-    ("clip hard_tanh", "clip"),
-    ("gelu", "gelu"),
-    ("hard_sigmoid", "hard_sigmoid"),
-    ("hard_silu", "hard_silu"),
-    ("leaky_relu", "leaky_relu"),
-    ("linear", "linear"),
-    ("relu relu6", "relu"),
-    ("sigmoid", "sigmoid"),
-    ("silu swish", "silu"),
-    ("tanh", "tanh"),
+for _names, _kind, _bounds in (
+    ("abs absolute", "abs", None),
+    ("hard_tanh", "clip", (-1.0, 1.0)),
+    ("gelu", "gelu", None),
+    ("hard_sigmoid", "hard_sigmoid", None),
+    ("hard_silu", "hard_silu", None),
+    ("leaky_relu", "leaky_relu", None),
+    ("linear", "linear", None),
+    ("relu", "relu", (0.0, math.inf)),
+    ("relu6", "relu", (0.0, 6.0)),
+    ("sigmoid", "sigmoid", None),
+    ("silu swish", "silu", None),
+    ("tanh", "tanh", None),
 ):
-    enter_functions(_names, Entry(kind=_kind, channels="elementwise"))
+    enter_functions(
+        _names, Entry(kind=_kind, channels="elementwise", bounds=_bounds)
+    )
 enter_functions("softmax", Entry(kind="softmax"))
 enter_functions(
     "cast celu elu erf exp expm1 hard_shrink log1p log_sigmoid mish negative "

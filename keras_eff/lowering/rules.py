@@ -11,8 +11,8 @@ from keras import ops
 
 from keras_eff.graph.affine_terms import affine_terms
 from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import bounds_of
 from keras_eff.graph.book import weight_of
-from keras_eff.graph.entry_functions import clip_bounds
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.lowering.affine_rules import affine
@@ -32,10 +32,13 @@ def _weighted(call, lowering):
     layer, values = _as_computed(call.operation)
     factor = lowering.factor_of(call.tensors[0])
     weight = getattr(layer, weight_of(layer).name)
-    values = [
-        value * factor if variable is weight else value
-        for variable, value in zip(layer.variables, values, strict=True)
-    ]
+    is_rounded = lowering.range_of(call.tensors[0]) is not None
+    bias = getattr(layer, "bias", None) if is_rounded else None
+    for i, variable in enumerate(layer.variables):
+        if variable is weight:
+            values[i] = values[i] * factor
+        elif variable is bias:
+            values[i] = _unequal(values[i])
     key = (id(layer), factor)
     return lowering.apply(
         key, lambda: clone_in_float32(layer), values, call.args[0]
@@ -61,6 +64,17 @@ def _as_computed(layer):
     return layer, list(layer.variables)
 
 
+def _unequal(bias):
+    """A bias of which not all values are equal.
+
+    The converter gives those that are the scale of the first channel alone.
+    """
+    bias = np.array(ops.convert_to_numpy(bias), "float32")
+    if np.any(bias) and np.ptp(bias) == 0:
+        bias[0] = np.nextafter(bias[0], np.float32(np.inf))
+    return bias
+
+
 def _fake_quant(call, lowering):
     layer, tensor = call.operation, call.tensors[0]
     # Two ranges in a row: the converter would drop one of them. Beside a float
@@ -74,23 +88,12 @@ def _fake_quant(call, lowering):
     return lowering.mark(rounded(tensor), layer.range)
 
 
-def _relu(call, lowering):
-    """The rounding that follows clips at 0 and at the largest value."""
-    reader = call.consumers[0] if len(call.consumers) == 1 else None
-    if not isinstance(reader, FakeQuant) or reader.range[0] < 0:
-        return lowering.copy(call)
-    if lowering.range_of(call.tensors[0]) is None:
-        return call.tensors[0]
-    # A rescaling: what is negative is clipped, whatever becomes of it.
-    return lowering.rescaled(call.tensors[0])
-
-
 def _clip(call, lowering):
     """The rounding that follows clips, at bounds no farther out."""
     reader = call.consumers[0] if len(call.consumers) == 1 else None
     if not isinstance(reader, FakeQuant):
         return lowering.copy(call)
-    (low, high), bounds = reader.range, clip_bounds(call.operation)
+    (low, high), bounds = reader.range, bounds_of(call.operation)
     # Bounds that float32 cannot hold lie a little aside.
     slack = 1e-6 * (high - low)
     is_inside = bounds[0] - slack <= low and high <= bounds[1] + slack
@@ -235,7 +238,7 @@ RULES = {
     "linear": _only_rounded(_same_scale),
     "local_attention": lower_local_attention,
     "prelu": _only_rounded(_prelu),
-    "relu": _relu,
+    "relu": _clip,
     "reshape": _only_rounded(_same_scale),
     "same_scale": _only_rounded(_same_scale),
     "split": _only_rounded(_split),

@@ -136,13 +136,7 @@ class Placement(Rewriter):
                 else self.quantized(tensor)
             )
         )
-        outputs = self.apply(
-            id(model),
-            lambda: self.rewrite(model, state),
-            None,
-            *call.args,
-            **call.kwargs,
-        )
+        outputs = self.replace(call, lambda: self.rewrite(model, state), None)
         return self.mark(outputs, "quantized")
 
     def state(self, tensor):
@@ -210,7 +204,6 @@ class Placement(Rewriter):
 
     def stay_float(self, call, reason):
         """Copies an operation in such a way that it stays float in the file."""
-
         waiting = ["pending"]
         if not self._first.read(call.operation):
             waiting.append("input")
