@@ -54,7 +54,8 @@ _enter("Matmul", kind="matmul")
 # Sums and means.
 _enter("Mean Sum", kind="requantized", channels="reduced")
 _enter("AveragePool", kind="average_pool")
-_enter("Argmax Argmin", kind="index")
+_enter("Argmax", kind="argmax")
+_enter("Argmin", kind="argmin")
 
 # Functions of each element, but for the softmax.
 _enter("Abs Absolute", kind="abs", channels="elementwise")

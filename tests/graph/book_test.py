@@ -90,8 +90,8 @@ BARE = [
     ("cast", lambda x: ops.cast(x, "int32")),
     ("of_shape", ops.ones_like),
     ("of_shape", lambda x: ops.full_like(x, 2.0)),
-    ("index", lambda x: ops.argmax(x, -1)),
-    ("index", lambda x: ops.argmin(x, 1, keepdims=True)),
+    ("argmax", lambda x: ops.argmax(x, -1)),
+    ("argmin", lambda x: ops.argmin(x, 1, keepdims=True)),
     ("same_scale", lambda x: ops.min(x, axis=-1)),
     (
         "same_scale",
