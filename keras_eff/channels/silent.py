@@ -39,8 +39,8 @@ def constrain(graph) -> bool:
     """
     free = [
         variable
-        for site in graph.sites.values()
-        for variable, _ in site.zeros.values()
+        for layer in graph.layers.values()
+        for variable, _ in layer.zeros.values()
         if not isinstance(variable.constraint, Silent)
     ]
     for variable in free:
@@ -93,7 +93,7 @@ def silenced(graph) -> set:
 
 
 def _axes(graph):
-    for site in graph.sites.values():
-        for (key, axis), (variable, held) in site.zeros.items():
-            roots = graph.labels.roots(site.cuts[key][axis])
+    for layer in graph.layers.values():
+        for (key, axis), (variable, held) in layer.zeros.items():
+            roots = graph.sets.roots(layer.cuts[key][axis])
             yield roots, variable, axis, held

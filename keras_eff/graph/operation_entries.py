@@ -48,7 +48,8 @@ _enter(
 _enter("Matmul", kind="matmul")
 
 # Sums and means.
-_enter("Mean Sum", kind="requantized", channels="reduced")
+_enter("Mean", kind="requantized", channels="reduced")
+_enter("Sum", kind="requantized", channels="summed")
 _enter("AveragePool", kind="requantized")
 _enter("Argmax Argmin", kind="index")
 

@@ -8,6 +8,7 @@ from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.selection import operations
 from keras_eff.graph.trace import trace
+from keras_eff.graph.trace import traced_tensors
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
@@ -75,18 +76,21 @@ class Rewriter:
     def opened(self, call):
         """What a composed layer computes, layer by layer, operation by
         operation."""
-        layer = call.operation
-        model, tensors, old, masks = trace(self.copied(call), call)
-        self.adopt(model, layer)
-        new = replay(model, tensors, self.rule)
-        count = len(masks)
+        opening = trace(self.copied(call), call)
+        self.adopt(opening.model, call.operation)
+        return self.inlined(opening, call)
+
+    def inlined(self, opening, call):
+        """What the `Trace` of a call computes, in the place of the call."""
+        new = replay(opening.model, traced_tensors(call), self.rule)
+        count = len(opening.masks)
         outputs, masks_left = new[:count], iter(new[count:])
-        for index, mask in enumerate(masks):
+        for index, mask in enumerate(opening.masks):
             if mask is not None:
-                name = self.unique(f"{layer.name}_mask")
+                name = self.unique(f"{call.operation.name}_mask")
                 carry = SetMask(name=name, dtype=outputs[index].dtype)
                 outputs[index] = carry([outputs[index], next(masks_left)])
-        return keras.tree.pack_sequence_as(old, outputs)
+        return keras.tree.pack_sequence_as(opening.outputs, outputs)
 
     def copied(self, call):
         """The copy of a layer that is to be taken apart.
