@@ -6,7 +6,7 @@ from keras_eff.export.quiet import quiet
 from keras_eff.export.random_draws import with_stored_draws
 from keras_eff.graph.walk import pack_inputs
 
-_TAIL_LINES = 12
+_LINES = 12
 
 
 def convert(
@@ -32,7 +32,7 @@ def convert(
         shapes: Shapes of the inputs without the batch, by default the model's.
 
     Raises:
-        RuntimeError: If the converter fails, with the end of what it said.
+        RuntimeError: If the converter fails, with the first lines that it said.
     """
     with quiet() as printed:
         try:
@@ -52,7 +52,7 @@ def convert(
             cause = missing_operators(model, "\n".join(said))
             raise RuntimeError(
                 f"TensorFlow's converter failed on model {model.name!r}:\n"
-                + (cause or "\n".join(said[:_TAIL_LINES]))
+                + (cause or "\n".join(said[:_LINES]))
             ) from error
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 from absl import logging
 
-from keras_eff.graph.walk import readers_of
-from keras_eff.layers import FakeQuant
+from keras_eff.graph.end_names import end_names
+from keras_eff.graph.samples import roundings_of
 
 _NAMED = 8
 
@@ -17,8 +17,11 @@ def warn_of_lost_features(model, samples) -> None:
         model: Model with `FakeQuant` layers.
         samples: List of arrays, one for each input, or None.
     """
-    for tensor, array in zip(model.inputs, samples or (), strict=False):
-        for rounding in _roundings(model, tensor):
+    names, _ = end_names(model)
+    for name, tensor, array in zip(
+        names, model.inputs, samples or (), strict=False
+    ):
+        for rounding in roundings_of(model, tensor):
             low, high = rounding.range
             step = (high - low) / (2**rounding.num_bits - 1)
             lost = _within(array, step)
@@ -29,15 +32,10 @@ def warn_of_lost_features(model, samples) -> None:
                     "Scale the features alike; or put a `Normalization` first "
                     'and give `io_dtype="float32"`, to `keras_eff.quantize` '
                     "too",
-                    tensor.name,
+                    name,
                     _listed(lost),
                     step,
                 )
-
-
-def _roundings(model, tensor):
-    readers = readers_of(model, tensor)
-    return [layer for layer in readers if isinstance(layer, FakeQuant)]
 
 
 def _within(array, step):

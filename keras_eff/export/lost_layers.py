@@ -35,22 +35,32 @@ def way_out(name: str, is_aware: bool) -> str:
 
 
 def lost_layers(
-    model, path: str | os.PathLike, samples: list[np.ndarray]
+    model,
+    path: str | os.PathLike,
+    samples: list[np.ndarray],
+    outputs: list[int],
 ) -> str:
     """Says in which layers of a file the signal of a model is lost.
 
     For the end of an error, which it must not hide: where the layers cannot
     be told, it says nothing.
+
+    Args:
+        model: The Keras model.
+        path: Path of its file.
+        samples: List of arrays, one for each input.
+        outputs: The numbers of the outputs that are wrong: only layers that
+            one of them depends on are named.
     """
     try:
-        rows = debug(model, path, samples).worst(_NAMED)
+        report = debug(model, path, samples)
     except Exception as error:
         logging.debug("the layers cannot be told: %s", error)
         return ""
     named = [
         f"{row.layer!r} ({row.op}: {row.drop_db:.1f} dB lost, "
         f"{row.sqnr_db:.1f} dB left)"
-        for row in rows
-        if row.drop_db >= _LEAST_DB
-    ]
+        for row in report.worst(len(report.rows))
+        if row.drop_db >= _LEAST_DB and not set(outputs).isdisjoint(row.outputs)
+    ][:_NAMED]
     return f"Most signal is lost in {', '.join(named)}. " if named else ""

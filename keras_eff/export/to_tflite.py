@@ -14,6 +14,7 @@ from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
 from keras_eff.export.held_out import split_samples
+from keras_eff.export.held_out import warn_of_few_samples
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.lost_layers import lost_layers
 from keras_eff.export.lost_layers import way_out
@@ -88,9 +89,10 @@ def to_tflite(
     stored in int8 and computed with in float. In weight-only files nothing but
     weights is rounded: they are smaller, and take the memory of floats. Where
     a format leaves more than a tenth of the bytes of weights float32, a
-    warning names them. Of int4, the default delegate takes dense layers with
-    int8 activations and an even number of inputs, twice as fast as int8; all
-    other int4, and int16, run in the builtin kernels, 2 to 60 times slower.
+    warning names them, with what "dynamic" would save on a file of integers.
+    Of int4, the default delegate takes dense layers with int8 activations and
+    an even number of inputs, twice as fast as int8; all other int4, and int16,
+    run in the builtin kernels, 2 to 60 times slower.
 
     A file changes no state. A layer that draws random numbers at inference
     gets one draw, stored in the file, from the seed that the model has now: the
@@ -162,7 +164,6 @@ def to_tflite(
             vary by less than one step of the output's integers.
             0 is for a file that is only measured: it neither raises nor
             warns, of samples either.
-
         input_shapes: Shape of the input of the file, a tuple of integers such
             as `(20, 8)`, or a list or dict of shapes for several inputs, as
             `samples`; with or without the batch. Needed where the model leaves
@@ -210,9 +211,11 @@ def to_tflite(
     split = None
     if samples is not None:
         samples = check_samples(model, samples)
+        split = split_samples(samples, finds_ranges)
         if min_agreement:
             warn_of_poor_samples(model, samples, finds_ranges)
-        split = split_samples(samples, finds_ranges)
+        if min_agreement and finds_ranges:
+            warn_of_few_samples(split)
     shapes = fixed_shapes(model, input_shapes, samples, batch_size)
     converted = prepare(model, name, split and split.fitted, method, io_dtype)
     if samples is None:
@@ -227,8 +230,8 @@ def to_tflite(
         execution = execute(temporary, split.compared)
         steps = output_steps(temporary)
 
-        def explain():
-            lost = lost_layers(model, temporary, split.judged)
+        def explain(outputs):
+            lost = lost_layers(model, temporary, split.judged, outputs)
             return lost + way_out(name, is_aware)
 
         given, meant = compare_both(
@@ -243,8 +246,7 @@ def to_tflite(
         check_exactness(model.name, given, meant, limit, explain)
         check_agreement(given, min_agreement, samples is None, explain)
         contents = inspect(temporary)
-    if FORMATS[name].shrinks_weights:
-        warn_of_float_weights(data, converted, name)
+    warn_of_float_weights(data, converted, name)
     return Report(
         path=str(path),
         size_bytes=contents.size_bytes,

@@ -16,7 +16,7 @@ from keras_eff.tflite.strip import drop_unused_tensors
 from keras_eff.tflite.strip import merge_buffers
 
 # Where an operator reads its weight, and the axis with a scale for each.
-_WEIGHTS = {
+WEIGHT_PLACES = {
     "BATCH_MATMUL": (1, -1),
     "CONV_2D": (1, 0),
     "CONV_3D": (1, -1),
@@ -62,10 +62,10 @@ def store_weights(
     """
     model = parse(data)
     stored = False
+    how = (_weights_to_round, _nearest) if rounds else (_inputs, _exact)
     for graph in model.subgraphs:
         before = len(graph.tensors)
-        find = _weights_to_round if rounds else _weights
-        graph.operators = _rewritten(model, graph, num_bits, smallest, find)
+        graph.operators = _rewritten(model, graph, num_bits, smallest, *how)
         stored = stored or len(graph.tensors) > before
     if stored:
         require_runtime(model, _RUNTIMES[num_bits])
@@ -74,18 +74,18 @@ def store_weights(
     return pack(model)
 
 
-def _rewritten(model, graph, num_bits, smallest, find):
+def _rewritten(model, graph, num_bits, smallest, find, grid_of):
     """The operators of a graph, reading weights that are stored as integers."""
 
     @functools.cache
     def stored(weight, axis):
-        grid = _grid(model, graph, weight, axis, num_bits, find)
+        grid = grid_of(_values(model, graph.tensors[weight]), axis, num_bits)
         return grid and _stored(model, graph, weight, num_bits, *grid)
 
     operators, floats = [], {}
     for operator in graph.operators:
         row_reader = None
-        for place, axis in find(model, graph, operator):
+        for place, axis in find(model, operator):
             weight = int(operator.inputs[place])
             if not _suits(model, graph.tensors[weight], smallest):
                 continue
@@ -107,18 +107,18 @@ def _rewritten(model, graph, num_bits, smallest, find):
     return operators
 
 
-def _weights_to_round(model, graph, operator):
+def _weights_to_round(model, operator):
     """Where an operator has its weight, and the axis with a scale for each."""
     kind = operator_name(model, operator)
-    if kind not in _WEIGHTS:
+    if kind not in WEIGHT_PLACES:
         return []
-    place, axis = _WEIGHTS[kind]
+    place, axis = WEIGHT_PLACES[kind]
     if kind == "BATCH_MATMUL" and operator.builtinOptions.adjY:
         axis = -2
     return [(place, axis)]
 
 
-def _weights(model, graph, operator):
+def _inputs(model, operator):
     """The places of all inputs: what is no weight is on no grid."""
     if operator_name(model, operator) == "WHILE":
         return []
@@ -133,13 +133,18 @@ def _suits(model, tensor, smallest):
     return np.prod(tensor.shape) >= smallest
 
 
-def _grid(model, graph, weight, axis, num_bits, find):
-    """The integers, scales and axis of a weight, or None off all grids."""
-    tensor = graph.tensors[weight]
+def _values(model, tensor):
     values = model.buffers[tensor.buffer].data.view(np.float32)
-    values = values.reshape(tensor.shape)
-    if find is _weights_to_round:
-        return _on_grid(values, scale_axis(values.shape, axis), num_bits)[:3]
+    return values.reshape(tensor.shape)
+
+
+def _nearest(values, axis, num_bits):
+    """The integers, scales and axis of the grid nearest to a weight."""
+    return _on_grid(values, scale_axis(values.shape, axis), num_bits)[:3]
+
+
+def _exact(values, _, num_bits):
+    """Those of the grid that a weight is on, or None off all grids."""
     for axis in (None, *range(values.ndim)):
         *grid, errors = _on_grid(values, axis, num_bits)
         if np.all(errors <= _TOLERANCE):

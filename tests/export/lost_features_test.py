@@ -98,4 +98,5 @@ def test_many_lost_features_are_counted(caplog):
     samples[::2, 0] = 255.0
     keras_eff.calibrate(aware, samples)
     warn_of_lost_features(aware, [samples])
-    assert "[1, 2, 3, 4, 5, 6, 7, 8] and 11 more vary" in caplog.text
+    text = "'input_layer': features [1, 2, 3, 4, 5, 6, 7, 8] and 11 more vary"
+    assert text in caplog.text
