@@ -1,6 +1,7 @@
 """One call of an operation, as the rules of channels see it."""
 
 import dataclasses
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -30,16 +31,16 @@ class ChannelCall(Call):
     graph: Any = None
     channels_of: Callable = None
 
-    @property
+    @functools.cached_property
     def layer(self):
         """The operation, without the wrapper around it."""
         return unwrapped(self.operation)
 
-    @property
+    @functools.cached_property
     def sets(self):
         return self.graph.sets
 
-    @property
+    @functools.cached_property
     def channels(self) -> list:
         """The channels of each of its tensors."""
         return list(map(self.channels_of, self.tensors))
@@ -75,7 +76,7 @@ class ChannelCall(Call):
         self.sets.freeze(ids, f"{self.name} reads what cannot change")
         return TensorChannels(axis, ids, np.zeros(size))
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The class, with the module unless it is Keras's, and the name."""
         kind = type(self.layer)

@@ -54,6 +54,10 @@ class ChannelSets:
         for channel in ids:
             self._reasons.setdefault(self.root(channel), reason)
 
-    def reason(self, channel: int) -> str | None:
-        """Why the set of a channel is frozen; None if it is not."""
-        return self._reasons.get(self.root(channel))
+    def reasons(self, ids: np.ndarray) -> dict[int, str | None]:
+        """Why the sets of these channels are frozen, by their roots.
+
+        None for a set that is not.
+        """
+        roots = self.roots(ids).tolist()
+        return {root: self._reasons.get(root) for root in roots}

@@ -60,10 +60,14 @@ class ChannelGraph:
     def _visit(self, call):
         call = self.original(call)
         call = ChannelCall(
-            **vars(call),
-            dependencies=self._dependencies_of(call.operation),
-            graph=self,
-            channels_of=self._channels_of,
+            call.operation,
+            call.args,
+            call.kwargs,
+            call.consumers,
+            call.outputs,
+            self._dependencies_of(call.operation),
+            self,
+            self._channels_of,
         )
         enter = self._enter if is_graph(call.layer) else rule_of(call.layer)
         outputs = zip(map(id, call.outputs), enter(call), strict=True)

@@ -53,20 +53,19 @@ def groups_of(graph: ChannelGraph) -> list[ChannelGroup]:
     numbers = tied.new(len(begun))
     owners = {}
     for number, (_, ids) in zip(numbers, begun, strict=True):
-        for root in graph.sets.roots(ids):
-            owner = owners.setdefault(root, number)
-            tied.unite([owner], [number])
+        roots = graph.sets.roots(ids).tolist()
+        first = [owners.setdefault(root, number) for root in roots]
+        tied.unite(first, [number] * len(first))
     parts = {}
-    for number, source in zip(numbers, begun, strict=True):
-        parts.setdefault(tied.root(number), []).append(source)
+    for root, source in zip(tied.roots(numbers), begun, strict=True):
+        parts.setdefault(root, []).append(source)
     return [_group(graph, sources) for sources in parts.values()]
 
 
 def _group(graph, sources):
     ids = np.concatenate([ids for _, ids in sources])
-    roots = np.unique(graph.sets.roots(ids))
-    reasons = {root: graph.sets.reason(root) for root in roots}
-    free = np.array([r for r in roots if reasons[r] is None], int)
+    reasons = graph.sets.reasons(np.sort(graph.sets.roots(ids)))
+    free = np.array([r for r, why in reasons.items() if why is None], int)
     weights, scales = (
         list(_places(graph, free, kind)) for kind in ("sources", "scales")
     )
@@ -77,7 +76,7 @@ def _group(graph, sources):
         weights=[rows(*place) for place in weights],
         scales=[np.abs(rows(*place)).sum(1) for place in scales],
         reason=next(filter(None, reasons.values()), None),
-        num_frozen=len(roots) - len(free),
+        num_frozen=len(reasons) - len(free),
         roots=free,
         places=weights,
     )

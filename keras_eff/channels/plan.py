@@ -101,12 +101,8 @@ class ChannelPlan:
     def _reason(self, layer):
         """Why nothing of a layer can go; None if something can."""
         # Those that begin here tell more than those that come in.
-        roots = {
-            int(root): None
-            for ids in (*layer.outputs.values(), *layer.cut_ids)
-            for root in self.graph.sets.roots(ids)
-        }
-        reasons = [self.graph.sets.reason(root) for root in roots]
+        ids = [np.array([], int), *layer.outputs.values(), *layer.cut_ids]
+        reasons = self.graph.sets.reasons(np.concatenate(ids)).values()
         if None in reasons:
             return None
         return layer.reason or next(iter(reasons), "it has no channels")
@@ -124,7 +120,7 @@ class ChannelPlan:
             for kernel, count in layer.uses.values()
         )
 
-    @property
+    @functools.cached_property
     def _layers(self):
         return [
             layer

@@ -54,12 +54,11 @@ def trace(layer, call: Call) -> Trace:
 def traced_tensors(call: Call) -> list:
     """What a call gives to the model of its trace: tensors, and the mask."""
     call = _complete(call)
-    tensors = call.tensors
-    mask = mask_of(tensors[0])
+    mask = mask_of(call.tensors[0])
     is_passed_on = call.operation.supports_masking and mask is not None
     if is_passed_on and call.kwargs.get("mask") is None:
-        tensors.append(mask)
-    return tensors
+        return [*call.tensors, mask]
+    return call.tensors
 
 
 def _opened(layer):

@@ -5,6 +5,7 @@ and tests/graph/walk_test.py pins them.
 """
 
 import dataclasses
+import functools
 import inspect
 import itertools
 from collections.abc import Callable
@@ -28,7 +29,7 @@ class Call:
     consumers: tuple
     outputs: tuple = ()
 
-    @property
+    @functools.cached_property
     def tensors(self) -> list:
         """The new model's tensors among the arguments."""
         leaves = keras.tree.flatten((self.args, self.kwargs))
