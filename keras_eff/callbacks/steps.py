@@ -7,6 +7,12 @@ from keras import ops
 _MAX_SKIPPED = 40
 
 
+# The way out of a schedule that a training leaves unfinished.
+TRAIN_LONGER = (
+    "give a smaller `frequency`, let the schedule end earlier, or train longer"
+)
+
+
 def check_frequency(frequency) -> None:
     """Raises a ValueError unless it is a number of steps."""
     if type(frequency) is not int or frequency < 1:

@@ -5,6 +5,7 @@ from keras_eff.callbacks.alignment import aligned
 from keras_eff.callbacks.logits import final_activations
 from keras_eff.callbacks.logits import to_logits
 from keras_eff.callbacks.teacher_function import call_function
+from keras_eff.callbacks.teacher_model import call_model
 from keras_eff.distillation import StoredOutputs
 from keras_eff.transforms.graph import is_graph
 from keras_eff.transforms.graph import pack_inputs
@@ -99,7 +100,7 @@ class _Part:
             return inputs, {}
         if not isinstance(self._source, keras.layers.Layer):
             return call_function(self._source, inputs), {}
-        outputs = self._source(inputs, training=False)
+        outputs = call_model(self._source, inputs)
         if not self._names:
             return outputs, {}
         return outputs["outputs"], {

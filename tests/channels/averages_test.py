@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_eff.callbacks.averages import averages_of
+from keras_eff.channels.averages import averages_of
 
 
 @pytest.fixture
