@@ -16,6 +16,8 @@ from .factorization import FactorPlan as FactorPlan
 from .factorization import LayerFactors as LayerFactors
 from .factorization import factorize as factorize
 from .factorization import plan_factors as plan_factors
+from .graph.register_layer import WeightAxes as WeightAxes
+from .graph.register_layer import register_layer as register_layer
 from .planning import plan_channels as plan_channels
 from .planning import remove_channels as remove_channels
 from .pruning import prune as prune

@@ -75,7 +75,7 @@ class Cutter(Rewriter):
     def _named(self, copy, layer):
         """A part of a layer, with a name that nothing else in the model has."""
         if layer.name != layer.operation.name:
-            copy.name = self.unique(layer.operation.name)
+            copy.name = self.unique(layer.name)
         return copy
 
     def nested(self, call):

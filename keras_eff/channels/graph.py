@@ -77,7 +77,7 @@ class ChannelGraph:
     def _dependencies_of(self, operation):
         if id(operation) not in self.layers:
             names = [self._whole.name] if self._whole else []
-            name = "/".join([*names, operation.name])
+            name = "_".join([*names, operation.name])
             found = LayerDependencies(operation, name)
             self.layers[id(operation)] = found
         found = self.layers[id(operation)]

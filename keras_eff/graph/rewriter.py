@@ -2,11 +2,13 @@ import itertools
 
 import keras
 
+from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.selection import operations
+from keras_eff.graph.trace import check_parts
 from keras_eff.graph.trace import trace
 from keras_eff.graph.trace import traced_tensors
 from keras_eff.graph.walk import calls
@@ -69,8 +71,12 @@ class Rewriter:
     def opened(self, call):
         """What a composed layer computes, layer by layer, operation by
         operation."""
-        opening = trace(self.copied(call), call)
-        self.adopt(opening.model, call.operation)
+        layer, copy = call.operation, self.copied(call)
+        opening = trace(copy, call)
+        if entry_of(layer).opens:
+            check_parts(copy, opening.model)
+            self._name_parts(layer, opening.model)
+        self.adopt(opening.model, layer)
         return self.inlined(opening, call)
 
     def inlined(self, opening, call):
@@ -84,6 +90,16 @@ class Rewriter:
                 carry = SetMask(name=name, dtype=outputs[index].dtype)
                 outputs[index] = carry([outputs[index], next(masks_left)])
         return keras.tree.pack_sequence_as(opening.outputs, outputs)
+
+    def _name_parts(self, layer, model):
+        """Names layers after the one that they are parts of, just once.
+
+        Blocks of a class may give theirs the same names.
+        """
+        for part, _ in operations(model):
+            is_new = part not in self._wholes
+            if is_new and isinstance(part, keras.layers.Layer):
+                part.name = self.unique(f"{layer.name}_{part.name}")
 
     def copied(self, call):
         """The copy of a layer that is to be taken apart.
@@ -168,6 +184,24 @@ class Rewriter:
         """The tensor; the operation that made it gets the name."""
         producer(tensor).name = name
         return tensor
+
+
+def open_registered(model, keeps=lambda operation: False):
+    """The model with the layers open that are registered with a function.
+
+    Args:
+        model: Sequential or Functional model, returned as it is if it has no
+            such layer.
+        keeps: See `Rewriter`.
+    """
+    if not any(entry_of(layer).opens for layer, _ in operations(model)):
+        return model
+    return Rewriter({"composed": _open}, keeps).rewrite(model)
+
+
+def _open(call, rewriter):
+    is_registered = entry_of(call.operation).opens
+    return rewriter.opened(call) if is_registered else rewriter.copy(call)
 
 
 def _copy(call, rewriter):

@@ -144,8 +144,12 @@ def random_samples(
 
 def _random(generator, model, tensor, shape):
     if "float" not in tensor.dtype:
-        tables = layers_of(model, keras.layers.Embedding)
-        limit = min([10, *(table.input_dim for table in tables)])
+        sizes = [
+            layer.input_dim
+            for layer in layers_of(model, keras.layers.Layer)
+            if hasattr(layer, "input_dim")
+        ]
+        limit = min([10, *sizes])
         limit = 2 if tensor.dtype == "bool" else limit
         return generator.integers(0, limit, shape).astype(tensor.dtype)
     roundings = roundings_of(model, tensor)

@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import inspect
 from typing import Any
 
@@ -27,7 +26,7 @@ class Trace:
 
 
 def trace(layer, call: Call) -> Trace:
-    """Calls a layer on symbolic tensors of its own.
+    """What a layer calls: by its `call`, or what it is registered with.
 
     Args:
         layer: Layer of the class of `call.operation`; what it consists of
@@ -40,7 +39,7 @@ def trace(layer, call: Call) -> Trace:
     ]
     given = iter(inputs)
     call = _complete(call).replaced(lambda _: next(given))
-    outputs = _opened(layer)(*call.args, **call.kwargs)
+    outputs = _opened(layer, call)
     mask = call.kwargs.get("mask")
     mask = next(given, None) if mask is None else mask
     masks = None if mask is None else layer.compute_mask(call.args[0], mask)
@@ -61,15 +60,26 @@ def traced_tensors(call: Call) -> list:
     return call.tensors
 
 
-def _opened(layer):
-    """The function of a call that stands for the layer's own."""
-    opens = entry_of(layer).opens
-    return layer.call if opens is None else functools.partial(opens, layer)
+def check_parts(layer, model) -> None:
+    """Raises a ValueError if a layer has weights that its parts have not.
+
+    Args:
+        layer: Layer that has been traced.
+        model: The model of its parts.
+    """
+    known = {id(variable) for variable in model.weights}
+    own = [v.path for v in layer.weights if id(v) not in known]
+    if own:
+        raise ValueError(
+            "A layer that is registered with `opens` must have all weights in "
+            "the layers that the function calls: put others in a layer, and "
+            f"register that with `weights`. {_received(layer)} with {own}"
+        )
 
 
 def _complete(call):
     """The call with the mask and the mode that Keras would pass on."""
-    parameters = inspect.signature(_opened(call.operation)).parameters
+    parameters = inspect.signature(_opens(call.operation)).parameters
     given = dict(call.kwargs)
     if "mask" in parameters and given.get("mask") is None:
         given["mask"] = mask_of(call.tensors[0])
@@ -77,3 +87,24 @@ def _complete(call):
         # Not the default: that of the model, whenever it is called.
         given["training"] = given.get("training")
     return dataclasses.replace(call, kwargs=given)
+
+
+def _opens(layer):
+    return entry_of(layer).opens or type(layer).call
+
+
+def _opened(layer, call):
+    try:
+        return _opens(layer)(layer, *call.args, **call.kwargs)
+    except Exception as error:
+        raise ValueError(
+            "What opens a layer must be a function of the layer and of what "
+            "it is called with, made of Keras layers and `keras.ops` alone. "
+            f"{_received(layer)}, where it raises {type(error).__name__}: "
+            f"{error}"
+        ) from error
+
+
+def _received(layer):
+    kind = f"{type(layer).__module__}.{type(layer).__name__}"
+    return f"Received: layer {layer.name!r} of {kind}"

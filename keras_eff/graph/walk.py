@@ -9,6 +9,7 @@ import functools
 import inspect
 import itertools
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -111,6 +112,18 @@ def calls(model: keras.Model) -> list:
         (node, tuple(op for x in node.outputs for op in readers.get(id(x), ())))
         for node in nodes
     ]
+
+
+def nested_calls(model: keras.Model, around: tuple = ()) -> Iterator:
+    """The calls of `model`, and of models nested in it.
+
+    Yields triples (node, consumers, around), of which the last is the tuple of
+    the nested models that the call is in, the outermost first.
+    """
+    for node, consumers in calls(model):
+        yield node, consumers, around
+        if is_graph(node.operation):
+            yield from nested_calls(node.operation, (*around, node.operation))
 
 
 def rebuild(

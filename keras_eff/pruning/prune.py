@@ -204,9 +204,7 @@ def _thin_layers(model):
         and kind_of(x) not in ("model", "composed")
         and prunable_weights(x)
     ]
-    convolutions = [
-        x for x in weighted if "Conv" in type(unwrapped(x)).__name__
-    ]
+    convolutions = [x for x in weighted if hasattr(x, "kernel_size")]
     first = dict.fromkeys(convolutions[:1], "first convolution, by default")
     last = dict.fromkeys(weighted[-1:], "last layer with weights, by default")
     return first | last

@@ -321,7 +321,8 @@ def test_every_float_operation_is_named(floats):
 
 
 def test_every_rule_has_a_case():
-    seen = {"composed", "fake_quant", "from_integers", "keep_float"}
+    seen = {"cast", "composed", "declared", "fake_quant", "from_integers"}
+    seen |= {"keep_float", "of_shape"}
     seen |= {"linear", "local_attention", "attention", "recurrence", "unknown"}
     for table in (INTEGER, FLOATS):
         model, _ = build(table)

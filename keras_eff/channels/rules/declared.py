@@ -7,6 +7,7 @@ from keras_eff.channels.rules.registry import rule
 from keras_eff.channels.rules.registry import whole
 from keras_eff.channels.tensor_channels import TensorChannels
 from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import weights_of
 from keras_eff.layers.weight_transform import attribute_at
 
 # Stands for an open size when the layer is tried.
@@ -48,10 +49,8 @@ def declared(call):
 
 def _weights_of(layer):
     """Tuples of a variable, its axis of outputs, and that of inputs or None."""
-    entries = entry_of(layer).weights
-    entries = entries(layer) if callable(entries) else entries
     found = {}
-    for entry in entries:
+    for entry in weights_of(layer):
         variable = attribute_at(layer, entry.name)
         found[id(variable)] = (variable, entry.outputs[-1], entry.inputs)
     bias = getattr(layer, "bias", None)

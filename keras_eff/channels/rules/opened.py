@@ -5,6 +5,7 @@ import keras
 from keras_eff.channels.rules.registry import rule
 from keras_eff.channels.rules.registry import whole
 from keras_eff.graph.cloning import clone
+from keras_eff.graph.trace import check_parts
 from keras_eff.graph.trace import trace
 from keras_eff.graph.trace import traced_tensors
 from keras_eff.layers.sublayers import layers_of
@@ -13,17 +14,14 @@ from keras_eff.layers.sublayers import layers_of
 @rule
 def opened(call):
     """Through the layers and operations that the layer calls."""
-    try:
-        copy = _copy(call)
-        opening = trace(copy, call)
-    except Exception as error:
-        # Any code of a user's may be in there.
-        return whole(call, f"{call.name} cannot be opened: {error}")
-    if call.operation is not call.layer or not _is_all(opening, copy):
-        reason = "computes with weights that are not those of layers inside"
-        return whole(call, f"{call.name} {reason}")
-    pairs = zip(*map(_layers, (copy, call.layer)), strict=True)
-    call.graph.originals.update((id(new), old) for new, old in pairs)
+    if call.operation is not call.layer:
+        return whole(call, f"{call.name} sees its weights through steps")
+    copy = _copy(call)
+    opening = trace(copy, call)
+    check_parts(copy, opening.model)
+    pairs = (layers_of(x, keras.layers.Layer) for x in (copy, call.layer))
+    originals = {id(new): old for new, old in zip(*pairs, strict=True)}
+    call.graph.originals.update(originals)
     call.graph.openings[id(call.outputs[0])] = opening
     channels = list(map(call.channels_of, traced_tensors(call)))
     ends = call.graph.walk(opening.model, channels, call.dependencies)
@@ -38,13 +36,3 @@ def _copy(call):
     )
     copy(*called.args, **called.kwargs)
     return copy
-
-
-def _is_all(opening, copy):
-    """Whether each variable of a layer is one of its parts'."""
-    known = set(map(id, opening.model.variables))
-    return known.issuperset(map(id, copy.variables))
-
-
-def _layers(layer):
-    return layers_of(layer, keras.layers.Layer)

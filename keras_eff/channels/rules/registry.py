@@ -5,6 +5,7 @@ from collections.abc import Callable
 from keras_eff.graph.book import UNKNOWN
 from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import is_changed
+from keras_eff.graph.book import unknown_class
 
 RULES: dict[str, Callable] = {}
 
@@ -28,10 +29,11 @@ def rule_of(operation) -> Callable:
 @rule
 def frozen(call):
     """Of what cannot be reasoned about, nothing goes."""
-    known = entry_of(call.operation) is not UNKNOWN
-    why = "mixes or orders them in its own way"
-    why = why if known else "is not known: see `keras_eff.register_layer`"
-    return whole(call, f"{call.name} {why}")
+    if unknown_class(call.operation):
+        reason = "is not known: see `keras_eff.register_layer`"
+    else:
+        reason = "mixes or orders them in its own way"
+    return whole(call, f"{call.name} {reason}")
 
 
 def whole(call, reason: str) -> list:
