@@ -9,8 +9,8 @@ from . import tuning as tuning
 from .channels import ChannelGroup as ChannelGroup
 from .channels import ChannelPlan as ChannelPlan
 from .channels import ChannelSensitivity as ChannelSensitivity
-from .channels import plan_channels as plan_channels
-from .channels import remove_channels as remove_channels
+from .channels import Removal as Removal
+from .channels import channel_sensitivity as channel_sensitivity
 from .channels import sensitivity as sensitivity
 from .factorization import FactorPlan as FactorPlan
 from .factorization import LayerFactors as LayerFactors
@@ -18,6 +18,8 @@ from .factorization import factorize as factorize
 from .factorization import plan_factors as plan_factors
 from .graph.register_layer import WeightAxes as WeightAxes
 from .graph.register_layer import register_layer as register_layer
+from .planning import plan_channels as plan_channels
+from .planning import remove_channels as remove_channels
 from .pruning import prune as prune
 from .pruning import sparsity as sparsity
 from .pruning import strip as strip

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "pruning": {*_ENGINE, "quantization"},
     "factorization": _ENGINE,
     "distillation": {*_ENGINE, "atomic_write"},
-    "channels": {*_ENGINE, "atomic_write", "export", "latency"},
+    "channels": {*_ENGINE, "atomic_write"},
     "callbacks": {
         *(*_ENGINE, *_TECHNIQUES, "distillation", "channels", "tuning"),
     },
@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "export": {*_FILES, "debugging", "micro", "edgetpu"},
     "edgetpu": {*_FILES, "export"},
     "latency": {*_PLAIN, "tflite", "export"},
+    "planning": {*_ENGINE, "atomic_write", "channels", "export", "latency"},
     "text": set(),
 }
 MAY_IMPORT_ALL = {"__init__", "__main__", "command_line", "tuning"}

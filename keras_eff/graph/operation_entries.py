@@ -52,7 +52,8 @@ _enter(
 _enter("Matmul", kind="matmul")
 
 # Sums and means.
-_enter("Mean Sum", kind="requantized", channels="reduced")
+_enter("Mean", kind="requantized", channels="reduced")
+_enter("Sum", kind="requantized", channels="summed")
 _enter("AveragePool", kind="average_pool")
 _enter("Argmax", kind="argmax")
 _enter("Argmin", kind="argmin")

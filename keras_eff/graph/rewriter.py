@@ -10,6 +10,7 @@ from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.selection import operations
 from keras_eff.graph.trace import check_parts
 from keras_eff.graph.trace import trace
+from keras_eff.graph.trace import traced_tensors
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
@@ -71,20 +72,24 @@ class Rewriter:
         """What a composed layer computes, layer by layer, operation by
         operation."""
         layer, copy = call.operation, self.copied(call)
-        model, tensors, old, masks = trace(copy, call)
+        opening = trace(copy, call)
         if entry_of(layer).opens:
-            check_parts(copy, model)
-            self._name_parts(layer, model)
-        self.adopt(model, layer)
-        new = replay(model, tensors, self.rule)
-        count = len(masks)
+            check_parts(copy, opening.model)
+            self._name_parts(layer, opening.model)
+        self.adopt(opening.model, layer)
+        return self.inlined(opening, call)
+
+    def inlined(self, opening, call):
+        """What the `Trace` of a call computes, in the place of the call."""
+        new = replay(opening.model, traced_tensors(call), self.rule)
+        count = len(opening.masks)
         outputs, masks_left = new[:count], iter(new[count:])
-        for index, mask in enumerate(masks):
+        for index, mask in enumerate(opening.masks):
             if mask is not None:
-                name = self.unique(f"{layer.name}_mask")
+                name = self.unique(f"{call.operation.name}_mask")
                 carry = SetMask(name=name, dtype=outputs[index].dtype)
                 outputs[index] = carry([outputs[index], next(masks_left)])
-        return keras.tree.pack_sequence_as(old, outputs)
+        return keras.tree.pack_sequence_as(opening.outputs, outputs)
 
     def _name_parts(self, layer, model):
         """Names layers after the one that they are parts of, just once.

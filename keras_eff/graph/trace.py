@@ -1,4 +1,6 @@
+import dataclasses
 import inspect
+from typing import Any
 
 import keras
 
@@ -7,50 +9,55 @@ from keras_eff.graph.walk import Call
 from keras_eff.graph.walk import mask_of
 
 
-def trace(layer, call: Call) -> tuple:
+@dataclasses.dataclass(frozen=True)
+class Trace:
     """A call of a layer as a model of the layers and operations in it.
 
-    These are what its `call` calls, or the function that it is registered
-    with.
+    Attributes:
+        model: `keras.Model` of what `traced_tensors` returns for the call,
+            whose outputs are those of the layer, and then their masks.
+        outputs: What the layer returns, of which the structure counts.
+        masks: List of the mask of each output, or None.
+    """
+
+    model: keras.Model
+    outputs: Any
+    masks: list
+
+
+def trace(layer, call: Call) -> Trace:
+    """What a layer calls: by its `call`, or what it is registered with.
 
     Args:
         layer: Layer of the class of `call.operation`; what it consists of
             becomes part of the model.
         call: The call, its tensors those of another model.
-
-    Returns:
-        The model, whose outputs are those of the layer and then their masks;
-        the tensors of the other model for it; the outputs of the layer; and
-        the mask of each, or None.
     """
-    args, kwargs = call.args, dict(call.kwargs)
-    opens = entry_of(layer).opens or type(layer).call
-    parameters = inspect.signature(opens).parameters
-    if "mask" in parameters and kwargs.get("mask") is None:
-        kwargs["mask"] = mask_of(call.tensors[0])
-    if "training" in parameters:
-        # Not the default: that of the model, whenever it is called.
-        kwargs["training"] = kwargs.get("training")
-    tensors = [
-        x
-        for x in keras.tree.flatten((args, kwargs))
-        if isinstance(x, keras.KerasTensor)
+    inputs = [
+        keras.Input(batch_shape=x.shape, dtype=x.dtype)
+        for x in traced_tensors(call)
     ]
-    inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in tensors]
     given = iter(inputs)
-    args, kwargs = keras.tree.map_structure(
-        lambda x: next(given) if isinstance(x, keras.KerasTensor) else x,
-        (args, kwargs),
-    )
-    outputs = _opened(layer, opens, args, kwargs)
-    masks = None
-    if kwargs.get("mask") is not None:
-        masks = layer.compute_mask(args[0], kwargs["mask"])
+    call = _complete(call).replaced(lambda _: next(given))
+    outputs = _opened(layer, call)
+    mask = call.kwargs.get("mask")
+    mask = next(given, None) if mask is None else mask
+    masks = None if mask is None else layer.compute_mask(call.args[0], mask)
     ends = keras.tree.flatten(outputs)
     masks = keras.tree.flatten(masks)
     masks = masks if len(masks) == len(ends) else [None] * len(ends)
     ends += [mask for mask in masks if mask is not None]
-    return keras.Model(inputs, ends), tensors, outputs, masks
+    return Trace(keras.Model(inputs, ends), outputs, masks)
+
+
+def traced_tensors(call: Call) -> list:
+    """What a call gives to the model of its trace: tensors, and the mask."""
+    call = _complete(call)
+    mask = mask_of(call.tensors[0])
+    is_passed_on = call.operation.supports_masking and mask is not None
+    if is_passed_on and call.kwargs.get("mask") is None:
+        return [*call.tensors, mask]
+    return call.tensors
 
 
 def check_parts(layer, model) -> None:
@@ -70,9 +77,25 @@ def check_parts(layer, model) -> None:
         )
 
 
-def _opened(layer, opens, args, kwargs):
+def _complete(call):
+    """The call with the mask and the mode that Keras would pass on."""
+    parameters = inspect.signature(_opens(call.operation)).parameters
+    given = dict(call.kwargs)
+    if "mask" in parameters and given.get("mask") is None:
+        given["mask"] = mask_of(call.tensors[0])
+    if "training" in parameters:
+        # Not the default: that of the model, whenever it is called.
+        given["training"] = given.get("training")
+    return dataclasses.replace(call, kwargs=given)
+
+
+def _opens(layer):
+    return entry_of(layer).opens or type(layer).call
+
+
+def _opened(layer, call):
     try:
-        return opens(layer, *args, **kwargs)
+        return _opens(layer)(layer, *call.args, **call.kwargs)
     except Exception as error:
         raise ValueError(
             "What opens a layer must be a function of the layer and of what "

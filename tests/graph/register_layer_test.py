@@ -207,7 +207,6 @@ def test_it_is_pruned_and_its_zeros_are_counted(model, tmp_path):
     )
 
 
-@pytest.mark.xfail(strict=True, reason="channels do not know the rules yet")
 @pytest.mark.parametrize("name", ["weights", "opens"])
 def test_it_is_cut(name, tmp_path):
     make, register = CASES[name]

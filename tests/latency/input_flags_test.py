@@ -1,9 +1,9 @@
 import keras
 
 import keras_eff
-from keras_eff.tflite.packing import pack
 from keras_eff.latency.input_flags import input_flags
 from keras_eff.tflite.flatbuffer import parse
+from keras_eff.tflite.packing import pack
 
 
 def test_the_tool_itself_tells_of_a_damaged_look_up(tmp_path):

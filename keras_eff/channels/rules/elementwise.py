@@ -10,7 +10,9 @@ from keras_eff.graph.book import entry_of
 
 
 def is_elementwise(function) -> bool:
-    """Whether an activation is one of Keras's that mixes no channels."""
+    """Whether an activation is a function of Keras that mixes no channels."""
+    if isinstance(function, keras.layers.Layer):
+        return False
     return entry_of(function).channels == "elementwise"
 
 

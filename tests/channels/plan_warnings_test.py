@@ -3,7 +3,7 @@ import pytest
 from keras import layers
 
 import keras_eff
-from keras_eff.channels import telling
+from keras_eff.channels import plan_warnings
 
 
 class Inner(keras.Model):
@@ -48,7 +48,7 @@ def told(monkeypatch):
     def warning(text, *values):
         lines.append(text % values)
 
-    monkeypatch.setattr(telling.logging, "warning", warning)
+    monkeypatch.setattr(plan_warnings.logging, "warning", warning)
     return lines
 
 

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_eff.channels.activations import applied
-from keras_eff.channels.activations import is_elementwise
+from keras_eff.channels.rules.elementwise import applied
+from keras_eff.channels.rules.elementwise import is_elementwise
 
 
 @pytest.mark.parametrize(

@@ -1,61 +1,15 @@
-import keras
-
+from keras_eff.channels import ChannelPlan
 from keras_eff.channels.arguments import check_choice
 from keras_eff.channels.arguments import check_limits
-from keras_eff.channels.budget import budgets_of
+from keras_eff.channels.budget import budget
 from keras_eff.channels.budget import least_sparsity
 from keras_eff.channels.choice import Limits
-from keras_eff.channels.plan import ChannelPlan
+from keras_eff.channels.plan_warnings import warn_of
 from keras_eff.channels.planner import Planner
-from keras_eff.channels.telling import tell
+from keras_eff.export.backend import check_backend
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.walk import check_graph
-
-
-def remove_channels(model, sparsity=None, **options) -> keras.Model:
-    """Returns a smaller model: channels are taken out, not just zeroed.
-
-    A clone with fewer filters, units, heads and so on, and the weights that are
-    left. It is an ordinary Keras model, faster on any hardware, ready for
-    `fit`, `keras_eff.quantize` and `keras_eff.export.to_tflite`. What it
-    computes is what `model` computes with these channels set to zero.
-
-    It is `keras_eff.plan_channels(model, sparsity, **options).remove()`; print
-    the plan to see beforehand what goes.
-
-    Args:
-        model: Built `keras.Sequential` or Functional model. It is left as it
-            was.
-        sparsity: See `keras_eff.plan_channels`.
-        **options: Other arguments of `keras_eff.plan_channels`.
-
-    Returns:
-        A Functional `keras.Model`, not compiled. Layers keep their names.
-
-    Raises:
-        What `keras_eff.plan_channels` raises.
-
-    Example:
-
-    >>> model = keras.Sequential(
-    ...     [
-    ...         keras.Input((16, 16, 3)),
-    ...         keras.layers.Conv2D(8, 3),
-    ...         keras.layers.BatchNormalization(),
-    ...         keras.layers.ReLU(),
-    ...         keras.layers.GlobalAveragePooling2D(),
-    ...         keras.layers.Dense(10),
-    ...     ]
-    ... )
-    >>> smaller = keras_eff.remove_channels(model, 0.5)
-    >>> smaller.layers[1].filters
-    4
-
-    Reference:
-        - [Li et al., 2017](https://arxiv.org/abs/1608.08710), filters by their
-          L1 norm
-    """
-    return plan_channels(model, sparsity, **options).remove()
+from keras_eff.planning.file_latency import file_latency_ms
 
 
 def plan_channels(
@@ -81,10 +35,11 @@ def plan_channels(
     those that are added or multiplied, of depthwise and grouped convolutions,
     normalizations, shared layers and nested models. Whole heads go of
     attention, and units of recurrent layers. What cannot be reasoned about,
-    such as layers of your own, keeps the channels that it reads; the plan tells
-    which and why, and what share of the parameters nothing can go of. A
-    constant that a removed channel would have left, such as the sigmoid of
-    zero, goes into the next bias, or the channel stays.
+    such as layers of your own that `keras_eff.register_layer` was not told of,
+    keeps the channels that it reads; the plan tells which and why, and what
+    share of the parameters nothing can go of. A constant that a removed channel
+    would have left, such as the sigmoid of zero, goes into the next bias, or
+    the channel stays.
 
     Args:
         model: Built `keras.Sequential` or Functional model, nested or with
@@ -154,7 +109,21 @@ def plan_channels(
     check_graph(model, "keras_eff.remove_channels")
     check_verbose(verbose)
     check_limits(multiple_of, min_channels, max_layer_sparsity)
-    budgets = budgets_of(max_parameters, max_macs, max_latency_ms, runner)
+    if max_latency_ms is not None:
+        check_backend("keras_eff.plan_channels(max_latency_ms=...)")
+    costs = {
+        "max_parameters": (max_parameters, lambda plan: plan.num_parameters),
+        "max_macs": (max_macs, lambda plan: plan.num_macs),
+        "max_latency_ms": (
+            max_latency_ms,
+            lambda plan: file_latency_ms(plan.remove(), runner),
+        ),
+    }
+    budgets = [
+        budget(name, limit, cost_of)
+        for name, (limit, cost_of) in costs.items()
+        if limit is not None
+    ]
     check_choice(sparsity, scope, budgets)
     limits = Limits(multiple_of, min_channels, max_layer_sparsity)
     is_global = scope == "global"
@@ -165,5 +134,5 @@ def plan_channels(
         )
     else:
         plan = planner.plan(sparsity)
-    tell(plan, planner.groups, sparsity, budgets, multiple_of)
+    warn_of(plan, planner.groups, sparsity, budgets, multiple_of)
     return plan

@@ -1,4 +1,5 @@
 import numbers
+import warnings
 
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.planner import Planner
@@ -11,7 +12,7 @@ from keras_eff.graph.walk import check_graph
 _SPARSITIES = (0.25, 0.5, 0.75)
 
 
-def sensitivity(
+def channel_sensitivity(
     model,
     dataset,
     sparsities=_SPARSITIES,
@@ -29,7 +30,7 @@ def sensitivity(
     is left as it was. Choose with a validation set, never the test set:
 
     ```python
-    sensitivity = keras_eff.sensitivity(model, (x_val, y_val))
+    sensitivity = keras_eff.channel_sensitivity(model, (x_val, y_val))
     shares = sensitivity.sparsities(max_drop=0.01)
     smaller = keras_eff.remove_channels(model, shares)
     ```
@@ -62,7 +63,7 @@ def sensitivity(
     ... )
     >>> model.compile(loss="mse", metrics=["mae"])
     >>> x, y = np.ones((6, 4)), np.zeros((6, 2))
-    >>> found = keras_eff.sensitivity(
+    >>> found = keras_eff.channel_sensitivity(
     ...     model, (x, y), 0.5, metric="mae", mode="min"
     ... )
     >>> [(row.sparsity, row.num_removed) for row in found.removals]
@@ -77,7 +78,7 @@ def sensitivity(
         raise ValueError(
             f'Argument `mode` must be "max" or "min". Received: mode={mode!r}'
         )
-    check_graph(model, "keras_eff.sensitivity")
+    check_graph(model, "keras_eff.channel_sensitivity")
     planner = Planner(model, saliency, False, Limits(), (), dataset)
 
     def evaluated():
@@ -98,6 +99,17 @@ def sensitivity(
     return ChannelSensitivity(metric, mode, baseline, tuple(removals))
 
 
+def sensitivity(*args, **kwargs) -> ChannelSensitivity:
+    """The old name of `keras_eff.channel_sensitivity`."""
+    warnings.warn(
+        "`keras_eff.sensitivity` is deprecated, and goes in version 0.3: call "
+        "`keras_eff.channel_sensitivity`, which is the same",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return channel_sensitivity(*args, **kwargs)
+
+
 def _check_sparsities(sparsities):
     several = isinstance(sparsities, (list, tuple))
     values = sparsities if several else [sparsities]
@@ -113,7 +125,7 @@ def _check_sparsities(sparsities):
 def _evaluate(model, dataset, metric, batch_size):
     if not getattr(model, "compiled", False):
         raise ValueError(
-            "`keras_eff.sensitivity` needs a compiled model: call "
+            "`keras_eff.channel_sensitivity` needs a compiled model: call "
             f"`model.compile` first. Received: model {model.name!r}"
         )
     if isinstance(dataset, tuple):

@@ -1,4 +1,4 @@
-"""What a plan leaves undone, told once."""
+"""What a plan leaves undone, warned of once."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from keras_eff.channels.silent import silenced
 _RETURNED = "the model returns them"
 
 
-def tell(plan, planned, sparsity, budgets, multiple_of) -> None:
+def warn_of(plan, planned, sparsity, budgets, multiple_of) -> None:
     """Warns of what was asked for, and is not in a plan.
 
     Args:
@@ -20,9 +20,9 @@ def tell(plan, planned, sparsity, budgets, multiple_of) -> None:
         budgets: List of `Budget`.
     """
     if sparsity is None and not budgets:
-        _tell_of_silence(plan)
+        _warn_of_silence(plan)
     elif plan.removed:
-        _tell_of_multiples(plan, planned, multiple_of)
+        _warn_of_multiples(plan, planned, multiple_of)
     elif sparsity:
         logging.warning(
             "remove_channels: nothing goes with sparsity=%s, multiple_of=%s. "
@@ -45,7 +45,7 @@ def tell(plan, planned, sparsity, budgets, multiple_of) -> None:
         )
 
 
-def _tell_of_multiples(plan, planned, multiple_of):
+def _warn_of_multiples(plan, planned, multiple_of):
     missed = [
         f"{group.name} ({plan.num_kept(group)})"
         for group in planned
@@ -60,7 +60,7 @@ def _tell_of_multiples(plan, planned, multiple_of):
         )
 
 
-def _tell_of_silence(plan):
+def _warn_of_silence(plan):
     before = silenced(plan.graph)
     back = before - plan.removed
     if back:

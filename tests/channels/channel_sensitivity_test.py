@@ -26,7 +26,7 @@ def model():
 @pytest.fixture(scope="module")
 def found(model):
     data = (X, X[:, :2] * [1.0, 2.0])
-    return keras_eff.sensitivity(
+    return keras_eff.channel_sensitivity(
         model, data, (0.75, 0.5), metric="mae", mode="min", verbose=0
     )
 
@@ -81,10 +81,19 @@ def test_a_negative_drop_raises(found):
 def test_arguments_out_of_range_raise(model, name, options):
     given = {"metric": "mae", "mode": "min", **options}
     with pytest.raises(ValueError, match=f"`{name}`.*Received"):
-        keras_eff.sensitivity(model, (X, X[:, :2]), **given)
+        keras_eff.channel_sensitivity(model, (X, X[:, :2]), **given)
+
+
+def test_the_old_name_works_and_tells_the_new_one(model, recwarn):
+    options = {"metric": "mae", "mode": "min", "verbose": 0}
+    found = keras_eff.sensitivity(model, (X, X[:, :2]), 0.5, **options)
+    told = [str(w.message) for w in recwarn]
+    assert any("0.3: call `keras_eff.channel_sens" in text for text in told)
+    assert isinstance(found, keras_eff.ChannelSensitivity)
+    assert isinstance(found.removals[0], keras_eff.Removal)
 
 
 def test_a_model_must_be_compiled():
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="compiled"):
-        keras_eff.sensitivity(plain, (X, X[:, :2]))
+        keras_eff.channel_sensitivity(plain, (X, X[:, :2]))

@@ -14,22 +14,26 @@ class Fold:
         kernel: Variable, of which `axis` is that of the inputs, and the last
             that of the outputs.
         axis: Integer, the axis of the inputs.
-        labels: Integer array, their channels.
+        ids: Integer array, their channels.
         values: Float array, what they hold once removed.
     """
 
     kernel: object
     axis: int
-    labels: np.ndarray
+    ids: np.ndarray
     values: np.ndarray
 
 
-@dataclasses.dataclass
-class Site:
-    """An operation, over all of its calls.
+@dataclasses.dataclass(eq=False)
+class LayerDependencies:
+    """How an operation depends on channels, over all of its calls.
 
     Attributes:
         operation: Operation of the model, a wrapper where there is one.
+        name: String, that of the operation, behind that of the layer which it
+            is a part of.
+        parts: List of the `LayerDependencies` of what a layer was opened into;
+            they say all then.
         cuts: Dict from the id of a variable to a dict from its axes to the
             channels along each.
         zeros: Dict from the id of a variable and an axis to the variable and
@@ -48,6 +52,8 @@ class Site:
     """
 
     operation: object
+    name: str
+    parts: list = dataclasses.field(default_factory=list)
     cuts: dict = dataclasses.field(default_factory=dict)
     zeros: dict = dataclasses.field(default_factory=dict)
     outputs: dict = dataclasses.field(default_factory=dict)
@@ -57,3 +63,8 @@ class Site:
     fold: Fold | None = None
     uses: dict = dataclasses.field(default_factory=dict)
     reason: str | None = None
+
+    @property
+    def cut_ids(self) -> list:
+        """The channels along each axis of each variable that can be cut."""
+        return [ids for axes in self.cuts.values() for ids in axes.values()]

@@ -1,10 +1,10 @@
-"""Which channels of a model can only go together."""
+"""Which channels of a model can only go together: a union-find."""
 
 import numpy as np
 
 
-class Labels:
-    """Sets of channels, united as ties between them are found.
+class ChannelSets:
+    """Sets of channels, united as ties between them are found: a union-find.
 
     A channel is an integer; channels of one set are removed together or not at
     all. A set can be frozen, with the reason: then it stays.
@@ -23,25 +23,25 @@ class Labels:
         self._roots = None
         return np.arange(first, first + count)
 
-    def root(self, label: int) -> int:
+    def root(self, channel: int) -> int:
         """The channel that stands for the set of this one."""
         parents = self._parents
-        while parents[label] != label:
-            parents[label] = parents[parents[label]]
-            label = parents[label]
-        return label
+        while parents[channel] != channel:
+            parents[channel] = parents[parents[channel]]
+            channel = parents[channel]
+        return channel
 
-    def roots(self, labels: np.ndarray) -> np.ndarray:
+    def roots(self, ids: np.ndarray) -> np.ndarray:
         if self._roots is None:
             roots = np.array(self._parents, int)
             while (roots[roots] != roots).any():
                 roots = roots[roots]
             self._roots = roots
-        return self._roots[labels]
+        return self._roots[ids]
 
-    def unite(self, labels: np.ndarray, others: np.ndarray) -> None:
+    def unite(self, ids: np.ndarray, others: np.ndarray) -> None:
         """Ties each channel to its counterpart."""
-        for pair in zip(labels, others, strict=True):
+        for pair in zip(ids, others, strict=True):
             one, other = map(self.root, pair)
             if one == other:
                 continue
@@ -50,10 +50,14 @@ class Labels:
             if other in self._reasons:
                 self._reasons.setdefault(one, self._reasons.pop(other))
 
-    def freeze(self, labels: np.ndarray, reason: str) -> None:
-        for label in labels:
-            self._reasons.setdefault(self.root(label), reason)
+    def freeze(self, ids: np.ndarray, reason: str) -> None:
+        for channel in ids:
+            self._reasons.setdefault(self.root(channel), reason)
 
-    def reason(self, label: int) -> str | None:
-        """Why the set of a channel is frozen; None if it is not."""
-        return self._reasons.get(self.root(label))
+    def reasons(self, ids: np.ndarray) -> dict[int, str | None]:
+        """Why the sets of these channels are frozen, by their roots.
+
+        None for a set that is not.
+        """
+        roots = self.roots(ids).tolist()
+        return {root: self._reasons.get(root) for root in roots}
