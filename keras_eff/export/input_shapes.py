@@ -1,8 +1,8 @@
 """The shapes that the inputs of a file are to have, where the model's vary."""
 
-from keras_eff.export.shape_argument import read_shapes
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.end_names import file_names_of_keys
+from keras_eff.tflite.shape_argument import read_shapes
 
 
 def fixed_shapes(
