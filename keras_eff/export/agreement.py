@@ -131,30 +131,42 @@ def _below(row, limit, least_spread):
 
 
 def _warn_of_lost_parts(comparison, limit):
-    parts = []
+    lost, constant = [], []
     for row in comparison.outputs:
         is_wrong = _chooses_otherwise(row, comparison.num_samples, limit)
+        steady = set(row.faint) & set(row.near_constant)
         if is_wrong and not any(x >= _VARIES for x in row.channel_spread):
-            parts.append(
+            constant.append(
                 f"choices of output {row.name!r} (agreement "
                 f"{row.agreement:.3f}; its values hardly vary over the samples)"
             )
-        if row.faint:
-            parts.append(
-                f"{_channels(row, row.faint)} (spread below one step of the "
+        elif steady:
+            constant.append(_channels(row, sorted(steady)))
+        faint = sorted(set(row.faint) - steady)
+        if faint:
+            lost.append(
+                f"{_channels(row, faint)} (spread below one step of the "
                 "integers of the tensor)"
             )
-        lost = sorted(set(_below(row, _LOST, _IS_SEEN)) - set(row.faint))
-        if lost and not row.is_distribution:
-            least = min(row.channel_r2[channel] for channel in lost)
-            parts.append(f"{_channels(row, lost)} (R2 {short(least)})")
-    if parts:
-        warnings.warn(
-            f"Lost in the file: {'; '.join(parts)}. Where values of another "
+        below = sorted(set(_below(row, _LOST, _IS_SEEN)) - set(row.faint))
+        if below and not row.is_distribution:
+            least = min(row.channel_r2[channel] for channel in below)
+            lost.append(f"{_channels(row, below)} (R2 {short(least)})")
+    texts = []
+    if lost:
+        texts.append(
+            f"Lost in the file: {'; '.join(lost)}. Where values of another "
             "magnitude share the scale of a tensor, give them an output of "
-            "their own, or scale them in the model",
-            stacklevel=4,
+            "their own, or scale them in the model"
         )
+    if constant:
+        texts.append(
+            "Nearly constant over the samples, so that they tell nothing of "
+            f"the file: {'; '.join(constant)}. Give samples on which the model "
+            "answers differently"
+        )
+    if texts:
+        warnings.warn(". ".join(texts), stacklevel=4)
 
 
 def _channels(row, channels):

@@ -95,13 +95,20 @@ class Report:
         """The lines on what the file returns: the user's model first."""
         first = self.against_model
         kind = "" if self.samples_kind == "given" else f"{self.samples_kind} "
-        lines = [
-            f"  against the model: {first} ({first.num_samples} {kind}samples)"
-        ]
+        samples = f" ({first.num_samples} {kind}samples)"
+        lines = _lines("against the model", first, samples)
         worst = first.worst_channel
         if worst is not None and short(worst[-1]) != short(first.r2):
             name, channel, r2 = worst
             lines.append(f"  worst channel: {name}[{channel}], R2 {short(r2)}")
         if self.against_rounded is not None:
-            lines.append(f"  against it rounded: {self.against_rounded}")
+            lines += _lines("against it rounded", self.against_rounded)
         return lines
+
+
+def _lines(title, comparison, samples=""):
+    """A line; one for each output, in its own units, of several."""
+    if len(comparison.outputs) == 1:
+        return [f"  {title}: {comparison}{samples}"]
+    rows = (f"    {row.name}: {row}" for row in comparison.outputs)
+    return [f"  {title}{samples}:", *rows]

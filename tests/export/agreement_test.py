@@ -149,6 +149,18 @@ def test_channels_below_one_step_are_warned_of_by_name():
         )
 
 
+def test_what_is_nearly_constant_is_not_said_to_be_lost():
+    expected = 300.0 + uniform((64, 2)) * [0.5, 0.25]
+    actual = np.rint(expected)
+    comparison = compared(expected, actual, 1.0)
+    assert comparison.outputs[0].faint == (0, 1)
+    with pytest.warns(UserWarning, match="Nearly constant") as caught:
+        check_agreement(comparison, 0.8, False, lambda _: "")
+    (warning,) = caught
+    assert "channels 0, 1 of output 'y'" in str(warning.message)
+    assert "Lost" not in str(warning.message)
+
+
 def test_channels_that_are_lost_in_noise_are_warned_of():
     expected = uniform((64, 2)) * [640.0, 30.0]
     actual = expected.copy()
@@ -180,3 +192,13 @@ def test_a_file_that_is_not_what_was_meant_raises_with_both_figures():
     nan = compared(expected, expected * np.nan)
     with pytest.raises(RuntimeError, match="tolerance=inf"):
         check_exactness("m", nan, nan, np.inf, lambda _: "")
+
+
+def test_the_way_out_is_asked_for_by_the_numbers_of_wrong_outputs():
+    right, wrong = logits(), logits()[::-1]
+    run = Execution([right, right], [right, right], 1, [None, None])
+    both = compare([right, wrong], run, ["a", "b"])
+    with pytest.raises(RuntimeError, match=r"output 'b': .* Wrong: \[1\];"):
+        check_agreement(both, 0.8, False, "Wrong: {}".format)
+    with pytest.raises(RuntimeError, match=r"tolerance=0.1. Wrong: \[1\]\."):
+        check_exactness("m", both, both, 0.1, "Wrong: {}".format)
