@@ -101,14 +101,12 @@ def _restore_trained_weights(file, options):
             restore_grid(file, num_bits)
 
 
-def _store_rounded_weights(file, options):
-    if options.format.is_weight_only:
-        store_weights(file, options.format.rounded_bits, SMALLEST_WEIGHT)
-
-
-def _round_weights_left_float(file, options):
-    # What is small or has no kernel beside floats.
-    if options.format.converted_as == "dynamic":
+def _store_weights_as_integers(file, options):
+    chosen = options.format
+    if chosen.is_weight_only:
+        store_weights(file, chosen.rounded_bits, SMALLEST_WEIGHT)
+    if chosen.converted_as == "dynamic":
+        # What is small or has no kernel beside floats.
         store_weights(file, 8, SMALLEST_WEIGHT, rounds=True)
 
 
@@ -125,8 +123,7 @@ PASSES = (
     _refuse_zeros_that_are_misread,
     _drop_casts_between_integers,
     _restore_trained_weights,
-    _store_rounded_weights,
-    _round_weights_left_float,
+    _store_weights_as_integers,
     _strip_metadata,
     _write_signature,
 )
