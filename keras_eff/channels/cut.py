@@ -64,12 +64,8 @@ class Cutter(Rewriter):
             _smaller_shape(old.shape, new.shape)
             for old, new in zip(model.inputs, call.tensors, strict=True)
         ]
-        return self.apply(
-            id(model),
-            lambda: rebuild(model, self.rule, shapes=shapes),
-            None,
-            *call.args,
-            **call.kwargs,
+        return self.replace(
+            call, lambda: rebuild(model, self.rule, shapes=shapes), None
         )
 
     def _is_cut(self, site):

@@ -9,7 +9,7 @@ from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.lowering.traced_graph import operator_types
 
-_TAIL_LINES = 12
+_LINES = 12
 _MISSING = re.compile(r"'?tf\.(\w+)'? op is neither a custom op nor a flex op")
 
 
@@ -36,7 +36,7 @@ def convert(
         shapes: Shapes of the inputs without the batch, by default the model's.
 
     Raises:
-        RuntimeError: If the converter fails, with the end of what it said.
+        RuntimeError: If the converter fails, with the first lines that it said.
     """
     with quiet() as printed:
         try:
@@ -56,7 +56,7 @@ def convert(
             cause = _missing_operators(model, "\n".join(said))
             raise RuntimeError(
                 f"TensorFlow's converter failed on model {model.name!r}:\n"
-                + (cause or "\n".join(said[:_TAIL_LINES]))
+                + (cause or "\n".join(said[:_LINES]))
             ) from error
 
 

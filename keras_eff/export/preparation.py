@@ -4,7 +4,7 @@ from absl import logging
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.weight_rounding import round_weights
 from keras_eff.graph.end_names import end_names
-from keras_eff.graph.walk import readers_of
+from keras_eff.graph.samples import roundings_of
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers.sublayers import layers_of
@@ -91,7 +91,7 @@ def warn_of_lost_features(model, samples) -> None:
     for name, tensor, array in zip(
         names, model.inputs, samples or (), strict=False
     ):
-        for rounding in _roundings(model, tensor):
+        for rounding in roundings_of(model, tensor):
             low, high = rounding.range
             step = (high - low) / (2**rounding.num_bits - 1)
             lost = _within(array, step)
@@ -106,11 +106,6 @@ def warn_of_lost_features(model, samples) -> None:
                     _listed(lost),
                     step,
                 )
-
-
-def _roundings(model, tensor):
-    readers = readers_of(model, tensor)
-    return [layer for layer in readers if isinstance(layer, FakeQuant)]
 
 
 def _within(array, step):

@@ -16,6 +16,7 @@ from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
 from keras_eff.export.held_out import split_samples
+from keras_eff.export.held_out import warn_of_few_samples
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.preparation import prepare
 from keras_eff.export.preparation import weight_bits
@@ -165,7 +166,6 @@ def to_tflite(
             vary by less than one step of the output's integers.
             0 is for a file that is only measured: it neither raises nor
             warns, of samples either.
-
         input_shapes: Shape of the input of the file, a tuple of integers such
             as `(20, 8)`, or a list or dict of shapes for several inputs, as
             `samples`; with or without the batch. Needed where the model leaves
@@ -214,9 +214,11 @@ def to_tflite(
     split = None
     if samples is not None:
         samples = check_samples(model, samples)
+        split = split_samples(samples, finds_ranges)
         if min_agreement:
             warn_of_poor_samples(model, samples, finds_ranges)
-        split = split_samples(samples, finds_ranges)
+        if min_agreement and finds_ranges:
+            warn_of_few_samples(split)
     shapes = fixed_shapes(model, input_shapes, samples, batch_size)
     converted = prepare(model, name, split and split.fitted, method, io_dtype)
     if samples is None:

@@ -147,8 +147,13 @@ def kind_of(operation) -> str:
     if getattr(layer, "data_format", None) == "channels_first":
         return "unknown"
     kind = entry.kind(layer) if callable(entry.kind) else entry.kind
-    is_wrapped = layer is not operation
-    return "unknown" if is_wrapped and kind not in _OF_WEIGHTS else kind
+    if layer is operation or kind == "weighted":
+        return kind
+    # Those that are taken apart carry the steps of kernels alone.
+    is_carried = all(
+        step.weight.endswith("kernel") for step in operation.transforms
+    )
+    return kind if kind in _OF_WEIGHTS and is_carried else "unknown"
 
 
 def activation_kind(function) -> str:

@@ -1,5 +1,6 @@
 """When an entry of the book holds: predicates on a layer or bare operation."""
 
+import math
 import numbers
 
 
@@ -35,5 +36,13 @@ def has_zero_between(clip) -> bool:
 
 
 def clip_bounds(operation) -> tuple:
-    """The smallest and the largest value that a "clip" returns."""
-    return getattr(operation, "x_min", -1.0), getattr(operation, "x_max", 1.0)
+    """The smallest and the largest value that a "clip" or "relu" returns."""
+    function = getattr(operation, "activation", operation)
+    name = getattr(function, "__name__", type(function).__name__)
+    if name == "Clip":
+        return operation.x_min, operation.x_max
+    if name in ("HardTanh", "hard_tanh"):
+        return -1.0, 1.0
+    is_relu6 = name in ("Relu6", "relu6")
+    largest = 6.0 if is_relu6 else getattr(operation, "max_value", None)
+    return 0.0, math.inf if largest is None else largest

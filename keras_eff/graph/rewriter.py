@@ -63,14 +63,7 @@ class Rewriter:
         self._origin = self._whole(call.operation)
 
     def nested(self, call):
-        model = call.operation
-        return self.apply(
-            id(model),
-            lambda: self.rewrite(model),
-            None,
-            *call.args,
-            **call.kwargs,
-        )
+        return self.replace(call, lambda: self.rewrite(call.operation), None)
 
     def opened(self, call):
         """What a composed layer computes, layer by layer, operation by
@@ -108,18 +101,25 @@ class Rewriter:
     def copy(self, call):
         """Calls the clone of the operation; a shared layer stays shared."""
         operation = call.operation
-        is_new = id(operation) not in self._layers
-        outputs = self.apply(
-            id(operation),
-            lambda: self.clone(operation),
-            None,
-            *call.args,
-            **call.kwargs,
-        )
-        has_state = isinstance(operation, keras.layers.Layer)
         # The layers of a nested model have been copied one by one.
-        if is_new and has_state and not is_graph(operation):
-            copy_state(operation, self._layers[id(operation)])
+        is_bare = not isinstance(operation, keras.layers.Layer)
+        carry = None if is_bare or is_graph(operation) else copy_state
+        return self.replace(call, lambda: self.clone(operation), carry)
+
+    def replace(self, call, make, carry):
+        """Calls the layer in the place of that of a call, made just once.
+
+        Args:
+            call: `graph.Call`.
+            make: Function that returns the new layer.
+            carry: Function of the old layer and the new one, which has been
+                called, that gives it its state; or None.
+        """
+        key = id(call.operation)
+        is_new = key not in self._layers
+        outputs = self.apply(key, make, None, *call.args, **call.kwargs)
+        if is_new and carry is not None:
+            carry(call.operation, self._layers[key])
         return outputs
 
     def clone(self, operation):

@@ -36,14 +36,28 @@ def _weighted(call, lowering):
         layer = layer.layer
     factor = lowering.factor_of(call.tensors[0])
     weight = getattr(layer, weight_of(layer).name)
-    values = [
-        value * factor if variable is weight else value
-        for variable, value in zip(layer.variables, values, strict=True)
-    ]
+    is_rounded = lowering.range_of(call.tensors[0]) is not None
+    bias = getattr(layer, "bias", None) if is_rounded else None
+    for i, variable in enumerate(layer.variables):
+        if variable is weight:
+            values[i] = values[i] * factor
+        elif variable is bias:
+            values[i] = _unequal(values[i])
     key = (id(layer), factor)
     return lowering.apply(
         key, lambda: clone_in_float32(layer), values, call.args[0]
     )
+
+
+def _unequal(bias):
+    """A bias of which not all values are equal.
+
+    The converter gives those that are the scale of the first channel alone.
+    """
+    bias = np.array(ops.convert_to_numpy(bias), "float32")
+    if np.any(bias) and np.ptp(bias) == 0:
+        bias[0] = np.nextafter(bias[0], np.float32(np.inf))
+    return bias
 
 
 def _fake_quant(call, lowering):
@@ -57,17 +71,6 @@ def _fake_quant(call, lowering):
         layer.num_bits, fixed_range=layer.range, dtype="float32"
     )
     return lowering.mark(rounded(tensor), layer.range)
-
-
-def _relu(call, lowering):
-    """The rounding that follows clips at 0 and at the largest value."""
-    reader = call.consumers[0] if len(call.consumers) == 1 else None
-    if not isinstance(reader, FakeQuant) or reader.range[0] < 0:
-        return lowering.copy(call)
-    if lowering.range_of(call.tensors[0]) is None:
-        return call.tensors[0]
-    # A rescaling: what is negative is clipped, whatever becomes of it.
-    return lowering.rescaled(call.tensors[0])
 
 
 def _clip(call, lowering):
@@ -93,11 +96,6 @@ def _index(call, lowering):
         type(operation).__name__.lower(), operation.axis, operation.keepdims
     )
     return layer(tensor)
-
-
-def _batch_norm(call, lowering):
-    """On its own; behind a convolution, the converter makes it part of it."""
-    return affine(call, lowering)
 
 
 def _requantized(call, lowering):
@@ -205,7 +203,8 @@ def _only_rounded(rule):
 
 RULES = {
     "abs": _only_rounded(_abs),
-    "batch_norm": _only_rounded(_batch_norm),
+    # Behind a convolution, the converter makes it part of that.
+    "batch_norm": _only_rounded(affine),
     "clip": _clip,
     "composed": open_composed,
     "fake_quant": _fake_quant,
@@ -217,7 +216,7 @@ RULES = {
     "linear": _same_scale,
     "local_attention": lower_local_attention,
     "prelu": _only_rounded(_prelu),
-    "relu": _relu,
+    "relu": _clip,
     "requantized": _only_rounded(_requantized),
     "same_scale": _same_scale,
     "tied": _tied,

@@ -12,6 +12,8 @@ from keras_eff.quantization.float_inputs import FloatInputs
 
 # Kinds with a rule for calls that read no floats.
 _READ_INTEGERS = ("from_integers", "model", "weighted")
+# What reads the shapes of tensors alone: constants in a file.
+_OF_SHAPES = ("FullLike", "OnesLike", "ZerosLike")
 
 
 class Placement(Rewriter):
@@ -129,13 +131,7 @@ class Placement(Rewriter):
                 else self.quantized(tensor)
             )
         )
-        outputs = self.apply(
-            id(model),
-            lambda: self.rewrite(model, state),
-            None,
-            *call.args,
-            **call.kwargs,
-        )
+        outputs = self.replace(call, lambda: self.rewrite(model, state), None)
         return self.mark(outputs, "quantized")
 
     def state(self, tensor):
@@ -204,7 +200,6 @@ class Placement(Rewriter):
 
     def stay_float(self, call, reason):
         """Copies an operation in such a way that it stays float in the file."""
-
         waiting = ["pending"]
         if not self._first.read(call.operation):
             waiting.append("input")
@@ -228,10 +223,6 @@ class Placement(Rewriter):
             return self.mark(outputs, "quantized")
         self.floats[call.operation.name] = type(call.operation).__name__
         return self.mark(outputs, "float")
-
-
-# What reads the shapes of tensors alone: constants in a file.
-_OF_SHAPES = ("FullLike", "OnesLike", "ZerosLike")
 
 
 def _is_float(tensor):

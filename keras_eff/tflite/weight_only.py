@@ -56,10 +56,10 @@ def store_weights(
             holds none stays float.
     """
     stored = False
+    how = (_weights_to_round, _nearest) if rounds else (_inputs, _exact)
     for graph in model.subgraphs:
         before = len(graph.tensors)
-        find = _weights_to_round if rounds else _weights
-        graph.operators = _rewritten(model, graph, num_bits, smallest, find)
+        graph.operators = _rewritten(model, graph, num_bits, smallest, *how)
         stored = stored or len(graph.tensors) > before
     if stored:
         require_runtime(model, _RUNTIMES[num_bits])
@@ -67,18 +67,18 @@ def store_weights(
     merge_buffers(model)
 
 
-def _rewritten(model, graph, num_bits, smallest, find):
+def _rewritten(model, graph, num_bits, smallest, find, grid_of):
     """The operators of a graph, reading weights that are stored as integers."""
 
     @functools.cache
     def stored(weight, axis):
-        grid = _grid(model, graph, weight, axis, num_bits, find)
+        grid = grid_of(_values(model, graph.tensors[weight]), axis, num_bits)
         return grid and _stored(model, graph, weight, num_bits, *grid)
 
     operators, floats = [], {}
     for operator in graph.operators:
         row_reader = None
-        for place, axis in find(model, graph, operator):
+        for place, axis in find(model, operator):
             weight = int(operator.inputs[place])
             if not _suits(model, graph.tensors[weight], smallest):
                 continue
@@ -100,7 +100,7 @@ def _rewritten(model, graph, num_bits, smallest, find):
     return operators
 
 
-def _weights_to_round(model, graph, operator):
+def _weights_to_round(model, operator):
     """Where an operator has its weight, and the axis with a scale for each."""
     kind = operator_name(model, operator)
     if kind not in WEIGHT_PLACES:
@@ -111,7 +111,7 @@ def _weights_to_round(model, graph, operator):
     return [(place, axis)]
 
 
-def _weights(model, graph, operator):
+def _inputs(model, operator):
     """The places of all inputs: what is no weight is on no grid."""
     if operator_name(model, operator) == "WHILE":
         return []
@@ -126,13 +126,18 @@ def _suits(model, tensor, smallest):
     return np.prod(tensor.shape) >= smallest
 
 
-def _grid(model, graph, weight, axis, num_bits, find):
-    """The integers, scales and axis of a weight, or None off all grids."""
-    tensor = graph.tensors[weight]
+def _values(model, tensor):
     values = model.buffers[tensor.buffer].data.view(np.float32)
-    values = values.reshape(tensor.shape)
-    if find is _weights_to_round:
-        return _on_grid(values, scale_axis(values.shape, axis), num_bits)[:3]
+    return values.reshape(tensor.shape)
+
+
+def _nearest(values, axis, num_bits):
+    """The integers, scales and axis of the grid nearest to a weight."""
+    return _on_grid(values, scale_axis(values.shape, axis), num_bits)[:3]
+
+
+def _exact(values, _, num_bits):
+    """Those of the grid that a weight is on, or None off all grids."""
     for axis in (None, *range(values.ndim)):
         *grid, errors = _on_grid(values, axis, num_bits)
         if np.all(errors <= _TOLERANCE):

@@ -421,6 +421,15 @@ def test_a_file_that_lost_the_signal_is_refused(
     assert f"the model: agreement {report.float_agreement:.3f}, R2" in first
 
 
+def test_a_file_that_is_only_measured_warns_of_no_samples(
+    chooser, vectors, tmp_path, caplog, told
+):
+    path = tmp_path / "m.tflite"
+    to_tflite(chooser, path, "int8", vectors[:4], min_agreement=0.0)
+    assert not caplog.text
+    assert not told()
+
+
 def test_files_are_judged_on_samples_that_ranges_are_not_from(
     chooser, vectors, tmp_path
 ):

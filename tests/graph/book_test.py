@@ -8,6 +8,7 @@ from keras_eff.graph.book import activation_kind
 from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
+from keras_eff.graph.conditions import clip_bounds
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import KeepFloat
@@ -266,3 +267,27 @@ def test_augmentation_does_nothing_at_inference(name):
     assert kind_of(layer) == "linear"
     outputs = ops.convert_to_numpy(layer(images, training=False))
     np.testing.assert_array_equal(outputs, images)
+
+
+@pytest.mark.parametrize(
+    "bounds, layer",
+    [
+        ((0.0, float("inf")), layers.ReLU()),
+        ((0.0, 4.0), layers.ReLU(4.0)),
+        ((0.0, 6.0), layers.Activation("relu6")),
+        ((0.0, float("inf")), layers.Activation("relu")),
+        ((-1.0, 1.0), layers.Activation("hard_tanh")),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_layers_that_clip_have_bounds(bounds, layer):
+    assert clip_bounds(layer) == bounds
+
+
+@pytest.mark.parametrize(
+    "kind, path", [("separable", "pointwise_kernel"), ("unknown", "bias")]
+)
+def test_a_layer_stays_whole_whose_steps_its_parts_would_lose(kind, path):
+    separable = layers.SeparableConv2D(2, 3)
+    step = WeightFakeQuant(weight=path)
+    assert kind_of(TransformedWeights(separable, [step])) == kind

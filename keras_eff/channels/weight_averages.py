@@ -3,7 +3,7 @@ def averages_of(model) -> dict:
 
     With `use_ema`, they take the place of the weights in the end. The private
     attributes of Keras's optimizers are those that its `SwapEMAWeights` reads;
-    tests/pruning/weight_averages_test.py pins them.
+    tests/channels/weight_averages_test.py pins them.
 
     Returns:
         Dict from the id of a variable to the variable of its average.

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_eff.pruning.weight_averages import averages_of
+from keras_eff.channels.weight_averages import averages_of
 
 
 @pytest.fixture
