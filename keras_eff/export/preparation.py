@@ -17,7 +17,12 @@ SMALLEST_WEIGHT = 256
 
 
 def prepare(
-    model, name: str, samples, method: str, io_dtype: str | None = None
+    model,
+    name: str,
+    samples,
+    method: str,
+    io_dtype: str | None = None,
+    verbose="auto",
 ):
     """The Keras model that a file is to compute, number for number.
 
@@ -28,7 +33,7 @@ def prepare(
         model: Built `keras.Sequential` or Functional model.
         name: Name of the format.
         samples: List of arrays, one for each input, or None.
-        method: See `keras_eff.calibrate`.
+        method, verbose: See `keras_eff.calibrate`.
         io_dtype: Type of the float inputs and the outputs of the file; None
             is that of its integers.
 
@@ -46,7 +51,7 @@ def prepare(
     if chosen.rounded_bits is None:
         return model
     aware = quantize(model, chosen.rounded_bits, io_dtype=io_dtype)
-    set_ranges(aware, samples, method)
+    set_ranges(aware, samples, method, verbose=verbose)
     warn_of_lost_features(aware, samples)
     return aware
 

@@ -26,6 +26,7 @@ from keras_eff.export.verification import lost_layers
 from keras_eff.export.verification import way_out
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.poor_samples import warn_of_poor_samples
+from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
@@ -52,6 +53,7 @@ def to_tflite(
     tolerance=None,
     input_shapes=None,
     min_agreement=0.8,
+    verbose="auto",
 ) -> Report:
     """Writes a model as a LiteRT (TFLite) file that computes the same.
 
@@ -129,8 +131,8 @@ def to_tflite(
             reads first keep a resolution each.
         batch_size: Integer, the fixed batch dimension of the file.
         keep_names: Boolean, whether the file keeps the names of all tensors
-            and the converter's metadata, for inspection. By default, tensors
-            between the ends are called by their numbers in a file that
+            and the converter's metadata, for inspection. By default, all but
+            inputs and outputs are called by their numbers in a file that
             computes with floats, since tools that quantize it find them by
             name, and have no names in a file of integers.
         sparse: Boolean, whether weights of which 30 % or more are zeros, as
@@ -173,6 +175,9 @@ def to_tflite(
             samples: by default, the file has the shape of the samples. None
             in it leaves a dimension open in the file too: then whoever runs
             it must resize its inputs before anything else.
+        verbose: 0, silent; 1, a progress bar of the search for ranges, where
+            "int8" and "int4" of a float model find them; "auto", one where it
+            takes longer than two seconds, on a terminal or in a notebook.
 
     Returns:
         A `keras_eff.export.Report`.
@@ -205,6 +210,7 @@ def to_tflite(
     path = check_path(path)
     check_suffix(path)
     check_numbers(batch_size, tolerance, min_agreement)
+    check_verbose(verbose)
     check_graph(model, "keras_eff.export.to_tflite")
     is_aware = bool(layers_of(model, FakeQuant))
     name = check_format(quantize, is_aware)
@@ -220,7 +226,8 @@ def to_tflite(
         if min_agreement and finds_ranges:
             warn_of_few_samples(split)
     shapes = fixed_shapes(model, input_shapes, samples, batch_size)
-    converted = prepare(model, name, split and split.fitted, method, io_dtype)
+    fitted = None if split is None else split.fitted
+    converted = prepare(model, name, fitted, method, io_dtype, verbose)
     if samples is None:
         drawn = random_samples(converted, _RANDOM_SAMPLES, shapes)
         split = split_samples(drawn, False)

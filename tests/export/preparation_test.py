@@ -33,6 +33,12 @@ def test_integers_are_calibrated_on_the_samples(name, num_bits, model):
     assert weight_bits(prepared) == [num_bits]
 
 
+def test_the_search_for_ranges_shows_its_progress_if_asked(model, capsys):
+    for verbose, shown in ((0, False), (1, True)):
+        prepare(model, "int8", SAMPLES, "minmax", verbose=verbose)
+        assert ("1/1" in capsys.readouterr().out) == shown
+
+
 @pytest.mark.parametrize("num_bits", [8, 4])
 def test_weight_only_rounds_weights_alone(num_bits, model):
     name = f"weight_only_int{num_bits}"

@@ -542,6 +542,7 @@ def four_bit_activations():
         (convnet, {"io_dtype": "int16"}, ValueError, "Received: io_dtype"),
         (convnet, {"batch_size": 0}, ValueError, "Received: batch_size=0"),
         (convnet, {"tolerance": -1.0}, ValueError, "Received: tolerance"),
+        (convnet, {"verbose": 2}, ValueError, "Received: verbose=2"),
         (convnet, {"min_agreement": 80}, ValueError, "min_agreement=80"),
         (convnet, {"min_agreement": True}, ValueError, "min_agreement=True"),
         (
