@@ -4,8 +4,8 @@ import pytest
 
 import keras_eff
 from keras_eff.export.formats import FORMATS
-from keras_eff.export.lost_layers import lost_layers
-from keras_eff.export.lost_layers import way_out
+from keras_eff.export.verification import lost_layers
+from keras_eff.export.verification import way_out
 
 SAMPLES = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
 
