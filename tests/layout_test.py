@@ -14,7 +14,11 @@ PYTHON_FILES = sorted(
     for folder in ("keras_eff", "tests", "examples", "benchmarks")
     for path in (ROOT / folder).rglob("*.py")
 )
-PROSE_FILES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PROSE_FILES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/**/*.md")
+    for path in ROOT.glob(pattern)
+)
 
 # Each part of keras_eff, and the other parts it may import.
 _PLAIN = {"atomic_write", "printable", "command", "child_process"}
@@ -65,6 +69,9 @@ DEPLOYMENT_LIBRARIES = {
 }
 PRIVATE_MODULES = ("keras.src", "tensorflow.python")
 VAGUE_WORDS = {"util", "utils", "misc", "common", "helper", "helpers"}
+# What the pages run and link to.
+COMMANDS = re.compile(r"python (?:-m (benchmarks[.\w]+)|(examples/\w+)\.py)")
+LINKS = re.compile(r"\]\((?!https?:)([^)#]+)")
 # Written so that it does not find itself.
 OUTSIDE_PATHS = re.compile(r"/work[/]|[.][.]/shared")
 
@@ -208,3 +215,14 @@ def test_no_file_points_outside_the_tree():
         PYTHON_FILES + PROSE_FILES,
         lambda path: OUTSIDE_PATHS.findall(path.read_text()),
     )
+
+
+def test_what_the_pages_run_and_link_to_is_there():
+    def lost(path):
+        text = path.read_text()
+        modules = [a.replace(".", "/") or b for a, b in COMMANDS.findall(text)]
+        scripts = [ROOT / f"{module}.py" for module in modules]
+        linked = [path.parent / link for link in LINKS.findall(text)]
+        return [str(each) for each in scripts + linked if not each.exists()]
+
+    check(PROSE_FILES, lost)

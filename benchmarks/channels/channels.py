@@ -7,8 +7,8 @@ are float and post-training int8; accuracy is that of the files on the test
 images. Rows go to a file of JSON lines as they are made, and a run that was
 stopped goes on there:
 
-    python channels.py --rows=results/channels_mnist5k.jsonl
-    python channels.py --rows=results/channels_cifar10.jsonl --dataset=cifar10
+    python -m benchmarks.channels.channels --rows=mnist5k.jsonl
+    python -m benchmarks.channels.channels --rows=a.jsonl --dataset=cifar10
 """
 
 import functools

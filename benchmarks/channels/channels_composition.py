@@ -5,7 +5,7 @@ file, of post-training quantization or of training that is aware of it: what
 share of the outputs on the test images has the class that the Keras model
 gives, with XNNPACK and with the builtin kernels.
 
-    python channels_composition.py
+    python -m benchmarks.channels.channels_composition
 """
 
 import os

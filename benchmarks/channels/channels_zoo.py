@@ -8,9 +8,9 @@ original in which as many other channels are zero: what it would be if the
 wrong ones had gone. Latencies are medians over rounds in which the files take
 turns.
 
-    python channels_zoo.py
-    python channels_zoo.py --floatx=float64 --rounds=0
-    python channels_zoo.py --models=MobileNetV2 --sparsity=0.5 --size=224 --int8
+    python -m benchmarks.channels.channels_zoo
+    python -m benchmarks.channels.channels_zoo --floatx=float64 --rounds=0
+    python -m benchmarks.channels.channels_zoo --models=MobileNetV2 --int8
 """
 
 import os

@@ -6,8 +6,8 @@ learning rates and epochs, the epoch chosen on validation images, accuracy on
 test images. Then 4-bit quantization-aware training of the plain student, with
 and without the teacher.
 
-    python distillation.py --rows=digits.jsonl --seeds=0,1,2,3,4
-    python distillation.py --rows=cifar10.jsonl --dataset=cifar10
+    python -m benchmarks.distillation.distillation --seeds=0,1,2,3,4
+    python -m benchmarks.distillation.distillation --dataset=cifar10
 """
 
 import os

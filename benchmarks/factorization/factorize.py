@@ -8,7 +8,7 @@ MNIST-5k, latencies are medians over rounds in which all files of a seed take
 turns. Rows go to a file of JSON lines as they are made, and a run that was
 stopped goes on there:
 
-    python factorize.py --rows=results/factorize_mnist5k.jsonl
+    python -m benchmarks.factorization.factorize --rows=mnist5k.jsonl
 """
 
 import os

@@ -7,8 +7,8 @@ the largest output; "one rank less" is the same for a model whose layers have a
 rank less each: what it would be if a factor had gone. Latencies are medians
 over rounds in which the float files take turns.
 
-    python factorize_zoo.py
-    python factorize_zoo.py --floatx=float64 --rounds=0
+    python -m benchmarks.factorization.factorize_zoo
+    python -m benchmarks.factorization.factorize_zoo --floatx=float64 --rounds=0
 """
 
 import os

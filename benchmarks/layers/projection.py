@@ -25,7 +25,7 @@ flags.DEFINE_integer("rounds", 7, "Rounds of latency measurements.")
 flags.DEFINE_integer("pairs", 400, "Pairs of vectors for the law.")
 flags.DEFINE_integer("features", 8192, "Features of each vector for the law.")
 
-README = pathlib.Path(__file__).parents[1] / "README.md"
+README = pathlib.Path(__file__).parents[2] / "README.md"
 VOCABULARY = 30_000
 SHAPES = {"128 ids": (128,), "128 words of 12": (128, 12)}
 BUCKETS = (0, 45, 60, 75, 91)

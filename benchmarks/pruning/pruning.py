@@ -5,9 +5,9 @@ it, for as many epochs as the row of sparsity 0 trains on. The files are float;
 their accuracy is measured, not that of the Keras model. The rows go to a file
 of JSON lines as they are made, and a run that was stopped goes on there:
 
-    python pruning.py --rows=mnist5k.jsonl
-    python pruning.py --rows=cifar10.jsonl --dataset=cifar10 --sparsities=0.9
-    python pruning.py --rows=mnist5k.jsonl --only_report --figure=pruning.png
+    python -m benchmarks.pruning.pruning --rows=mnist5k.jsonl
+    python -m benchmarks.pruning.pruning --rows=a.jsonl --dataset=cifar10
+    python -m benchmarks.pruning.pruning --only_report --figure=pruning.png
 """
 
 import functools

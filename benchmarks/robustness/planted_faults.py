@@ -3,8 +3,11 @@
 Each fault replaces one piece of source in a copy of the checkout, where the
 tests named beside it then run. A fault is killed if they fail, and survives if
 they pass: then a test is missing. One whose text is not in the source once has
-to be written anew. The same tests must pass on the copy as it is, which is
-tried first.
+to be written anew: `--check` tells which, and runs nothing. The same tests must
+pass on the copy as it is, which is tried first.
+
+    python -m benchmarks.robustness.planted_faults
+    python -m benchmarks.robustness.planted_faults --check
 """
 
 import collections
@@ -21,9 +24,10 @@ from absl import flags
 
 flags.DEFINE_string("only", "", "Part of the names of files to plant in.")
 flags.DEFINE_integer("timeout_s", 1200, "Seconds that a run may take.")
+flags.DEFINE_bool("check", False, "Only find the texts and the test files.")
 FLAGS = flags.FLAGS
 
-_ROOT = pathlib.Path(__file__).parents[1]
+_ROOT = pathlib.Path(__file__).parents[2]
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info")
 _TABLES = (
     "channels/graph_test.py::"
@@ -41,11 +45,11 @@ def _of_channels(file, old, new, *names):
 
 
 FAULTS = [
-    _of_channels(
-        "merge_rules",
-        "values = values / len(operands)",
-        "pass",
-        "Average",
+    Fault(
+        "graph/combinations.py",
+        "return add(arrays) / len(arrays)",
+        "return add(arrays)",
+        [f"{_TABLES}[Average]"],
     ),
     _of_channels(
         "merge_rules",
@@ -130,40 +134,40 @@ FAULTS = [
         [f"{_PRUNING}averages_and_files_hold_silent_channels"],
     ),
     Fault(
-        "callbacks/median_rule.py",
+        "tuning/median_rule.py",
         "return statistics.median(known) if known else None",
         "return max(known) if known else None",
-        ["callbacks/median_rule_test.py"],
+        ["tuning/median_rule_test.py"],
     ),
     Fault(
-        "callbacks/logits.py",
+        "distillation/logits.py",
         "logits = _log(outputs) - _log(1.0 - outputs)",
         "logits = _log(outputs)",
-        ["callbacks/logits_test.py"],
+        ["distillation/logits_test.py"],
     ),
     Fault(
-        "export/grid.py",
+        "tflite/grid.py",
         "reaches_end = np.isin(peaks, (0, _INT8_LIMIT))",
         "reaches_end = np.isin(peaks, np.arange(128))",
-        ["export/grid_test.py"],
+        ["tflite/grid_test.py"],
     ),
     Fault(
-        "export/packing.py",
+        "tflite/packing.py",
         "            self.Prep(_ALIGNMENT, x.nbytes)\n",
         "",
-        ["export/packing_test.py"],
+        ["tflite/packing_test.py"],
     ),
     Fault(
-        "export/weight_only.py",
+        "tflite/weight_only.py",
         "peaks = np.where(peaks > 0, peaks, 1)",
         "peaks = np.where(peaks > 0, peaks.max(), 1)",
-        ["export/weight_only_test.py"],
+        ["tflite/weight_only_test.py"],
     ),
     Fault(
-        "export/strip.py",
+        "tflite/strip.py",
         "for owner in [*tensors, *(model.metadata or [])]:",
         "for owner in tensors:",
-        ["export/strip_test.py"],
+        ["tflite/strip_test.py"],
     ),
 ]
 
@@ -194,11 +198,28 @@ def passes(tests, folder, is_told=False):
     return {0: True, 1: False}.get(ended.returncode)
 
 
-def outcome(fault, folder):
+def is_there(fault, folder):
+    """Whether a fault's text is in its file once, and its tests exist."""
     path = folder / "keras_eff" / fault.file
-    text = path.read_text() if path.exists() else ""
-    if text.count(fault.old) != 1:
+    tests = [folder / "tests" / test.split("::")[0] for test in fault.tests]
+    if not all(each.is_file() for each in (path, *tests)):
+        return False
+    return path.read_text().count(fault.old) == 1
+
+
+def check(faults):
+    """Ends with the faults that cannot be planted."""
+    lost = [fault for fault in faults if not is_there(fault, _ROOT)]
+    print(f"{len(faults)} faults, {len(lost)} not to be planted")
+    if lost:
+        sys.exit("\n".join(f"{fault.file}: {fault.old}" for fault in lost))
+
+
+def outcome(fault, folder):
+    if not is_there(fault, folder):
         return "not planted: its text is not there once"
+    path = folder / "keras_eff" / fault.file
+    text = path.read_text()
     path.write_text(text.replace(fault.old, fault.new))
     try:
         passed = passes(fault.tests, folder)
@@ -211,6 +232,8 @@ def outcome(fault, folder):
 
 def main(_):
     chosen = [fault for fault in FAULTS if FLAGS.only in fault.file]
+    if FLAGS.check:
+        return check(chosen)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name) / "checkout"
         shutil.copytree(_ROOT, folder, ignore=_LEFT_OUT)

@@ -1,12 +1,7 @@
 """The data sets of the benchmarks, split once and for all."""
 
-import pathlib
-import sys
-
 import numpy as np
 
-# The examples import each other as top-level modules, as the benchmarks do.
-EXAMPLES = str(pathlib.Path(__file__).parents[1] / "examples")
 _TERMS = 2000
 _LINES = 3000
 
@@ -36,8 +31,6 @@ def languages():
     """Lines of 28 languages as bags of 2,000 words: 3,000 / 1,336 / 2,677."""
     import keras
 
-    if EXAMPLES not in sys.path:
-        sys.path.append(EXAMPLES)
     from examples.support.text import text_data
 
     texts = text_data.load_texts(train_size=_LINES)

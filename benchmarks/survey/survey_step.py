@@ -7,7 +7,6 @@ where other work runs beside it.
 """
 
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -23,13 +22,12 @@ flags.DEFINE_integer("batch_size", 128, "Images in a step.")
 flags.DEFINE_integer("steps", 15, "Steps to time, after three others.")
 flags.DEFINE_enum("way", None, ("plain", "fused"), "Of this process alone.")
 
-_EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+_NAME = "benchmarks.survey.survey_step"
 _WAYS = (("0", "plain"), ("1", "plain"), ("1", "fused"))
 
 
 def time_steps():
     """Prints the medians of wall and processor time, in microseconds."""
-    sys.path.append(str(_EXAMPLES))
     import keras
     import numpy as np
     import tensorflow as tf
@@ -69,7 +67,7 @@ def main(_):
     for onednn, way in _WAYS:
         environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
         finished = subprocess.run(
-            [sys.executable, *sys.argv, f"--way={way}"],
+            [sys.executable, "-m", _NAME, *sys.argv[1:], f"--way={way}"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ Models are chosen by validation accuracy. Test accuracy, of the Keras model, is
 looked at here alone. All searches share a cache of latencies: what a search
 has measured costs the next nothing. Rows that exist are not made again.
 
-    python constrained_search.py
+    python -m benchmarks.tuning.constrained_search
 """
 
 import contextlib
@@ -33,21 +33,20 @@ import keras_tuner
 from absl import app
 from absl import flags
 
-from benchmarks.support.data import EXAMPLES
 from benchmarks.support.rows import append
 from benchmarks.support.rows import read
 from benchmarks.support.rows import trial_seed
+from examples.support import image_data
+from examples.support import search_classifiers
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.tuning import measure_trial
 from keras_eff.tuning import mnas_reward
 from keras_eff.tuning.read_trials import read_trials
 
-sys.path.append(EXAMPLES)
-from examples.support import image_data
-from examples.support import search_classifiers
-
 FLAGS = flags.FLAGS
-flags.DEFINE_string("rows", "results/constrained_search.jsonl", "Results.")
+flags.DEFINE_string(
+    "rows", "benchmarks/tuning/constrained_search.jsonl", "Results."
+)
 flags.DEFINE_string("cache", "latency_cache", "Directory of latencies.")
 flags.DEFINE_list("methods", "failing,random,reward", "Searches, in order.")
 # keras-tuner takes a seed of 0 for none.

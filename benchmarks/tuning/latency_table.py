@@ -5,7 +5,7 @@ separable convolutions, a stem and a head, each measured by itself, and random
 models made of them. Beside the errors, how far two measurements of the same
 models are from each other: no prediction can be expected to do better.
 
-    python latency_table.py
+    python -m benchmarks.tuning.latency_table
 """
 
 import itertools

@@ -7,7 +7,7 @@ batches. The model is chosen by its validation accuracy; its test accuracy is
 looked at here alone. Then a search whose process is killed (SIGKILL) in the
 middle of a trial, and started again. Rows that exist are not made again.
 
-    python live_search.py
+    python -m benchmarks.tuning.live_search
 """
 
 import collections
@@ -30,6 +30,7 @@ from benchmarks.support.data import mnist5k
 from benchmarks.support.rows import append
 from benchmarks.support.rows import read
 from benchmarks.tuning import live_search_trials
+from benchmarks.tuning.many_workers import ENVIRONMENT
 from benchmarks.tuning.many_workers import events
 from benchmarks.tuning.many_workers import repeated
 from keras_eff.tuning import median_rule
@@ -37,7 +38,9 @@ from keras_eff.tuning.learning_curves import LearningCurves
 from keras_eff.tuning.read_trials import read_trials
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("live_rows", "results/live_search.jsonl", "Results.")
+flags.DEFINE_string(
+    "live_rows", "benchmarks/tuning/live_search.jsonl", "Results."
+)
 flags.DEFINE_integer("seeds", 3, "Seeds of the searches.")
 flags.DEFINE_integer("killed_in", 12, "Trial in which a search is killed.")
 
@@ -48,7 +51,9 @@ _MIN_TRIALS = 5
 def start(folder, *arguments):
     """A search in a process of its own."""
     argv = [sys.executable, SCRIPT, f"--directory={folder}", *arguments]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        argv, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
 
 
 def seconds_of(process):

@@ -3,7 +3,7 @@
 The search of live_search.py, by a chief and workers of `keras_eff.tuning.
 launch`, of which one is killed (SIGKILL) in the middle of a trial.
 
-    python live_workers.py
+    python -m benchmarks.tuning.live_workers
 """
 
 import contextlib
@@ -31,7 +31,9 @@ from benchmarks.tuning.many_workers import wait_for_a_trial_of_the_last_worker
 from keras_eff.tuning import pareto_front
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("worker_rows", "results/live_workers.jsonl", "Results.")
+flags.DEFINE_string(
+    "worker_rows", "benchmarks/tuning/live_workers.jsonl", "Results."
+)
 flags.DEFINE_integer("killed_trial", 3, "Trial of its own in which it dies.")
 
 

@@ -28,6 +28,8 @@ flags.DEFINE_integer("workers", 3, "Workers, beside the chief.")
 FLAGS = flags.FLAGS
 
 _SCRIPT = pathlib.Path(__file__).with_name("many_workers_search.py")
+# A script of a folder imports what all benchmarks share.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_SCRIPT.parents[2])}
 _COLUMNS = (
     *("case", "exit codes", "seconds", "trials", "completed"),
     *("begun twice", "ended twice", "read back by a tuner", "run again"),
@@ -49,7 +51,8 @@ def start(folder, script=_SCRIPT, *arguments):
         f"--project_dir={folder / 'project'}",
     ]
     arguments = arguments or [folder]
-    return subprocess.Popen([*argv, *map(str, (script, *arguments))])
+    argv += map(str, (script, *arguments))
+    return subprocess.Popen(argv, env=ENVIRONMENT)
 
 
 def wait_for_a_trial_of_the_last_worker(folder, number=1):

@@ -8,11 +8,11 @@ and under Ray's `MedianStoppingRule`, as its documentation describes it. A
 trial's score is its best epoch. Epochs saved, and the loss of the best score
 against training everything.
 
-    python median_stopping.py --record
-    python median_stopping.py --record --data=digits --trials=60 --epochs=30 \
-        --rows=results/median_stopping_digits.jsonl
-    python median_stopping.py --record --data=languages --epochs=15 \
-        --rows=results/median_stopping_languages.jsonl
+    python -m benchmarks.tuning.median_stopping --record
+    python -m benchmarks.tuning.median_stopping --record --data=digits \
+        --trials=60 --epochs=30 --rows=digits.jsonl
+    python -m benchmarks.tuning.median_stopping --record --data=languages \
+        --epochs=15 --rows=languages.jsonl
 
 Without `--record`, curves that are there are replayed.
 """
@@ -34,7 +34,9 @@ from benchmarks.support.rows import read
 from keras_eff.tuning import median_rule
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("rows", "results/median_stopping.jsonl", "Curves.")
+flags.DEFINE_string(
+    "rows", "benchmarks/tuning/median_stopping.jsonl", "Curves."
+)
 flags.DEFINE_enum(
     "data", "mnist5k", ["mnist5k", "digits", "languages"], "What to learn."
 )
