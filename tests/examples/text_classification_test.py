@@ -1,40 +1,22 @@
 import json
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
-SCRIPT = (
-    pathlib.Path(__file__).parents[2] / "examples" / "text_classification.py"
-)
 FILES = [("sgnn", "float32"), ("sgnn", "int8"), ("pooling", "float32")]
 
 
-def run_script(folder):
-    sizes = ["--train_size=300", "--epochs=1", "--qat_epochs=1"]
-    small = ["--models=sgnn,pooling", "--max_words=4", "--output=files"]
-    return subprocess.run(
-        [sys.executable, SCRIPT, *sizes, *small],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(run_example, tmp_path_factory):
     """A run that ended early, and is started again: its folder and output."""
     folder = tmp_path_factory.mktemp("text_classification")
-    done = run_script(folder)
-    assert done.returncode == 0, done.stderr
+    sizes = ["--train_size=300", "--epochs=1", "--qat_epochs=1"]
+    small = ["--models=sgnn,pooling", "--max_words=4", "--output=files"]
+    arguments = ("text_classification", folder, *sizes, *small)
+    printed = run_example(*arguments)
     rows = folder / "files" / "rows.jsonl"
     lines = rows.read_text().splitlines(keepends=True)
     rows.write_text(lines[0] + lines[2])
-    again = run_script(folder)
-    assert again.returncode == 0, again.stderr
-    return folder / "files", done.stdout, again.stdout, lines
+    return folder / "files", printed, run_example(*arguments), lines
 
 
 def test_rows_have_the_figures_of_every_file(run):
