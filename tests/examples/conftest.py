@@ -1,11 +1,14 @@
 import contextlib
+import functools
 import importlib
 import io
 import os
 import pathlib
 import sys
+import warnings
 from unittest import mock
 
+import keras
 import pytest
 from absl import flags
 from absl.testing import flagsaver
@@ -18,9 +21,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
 def run_example():
     """Runs a script's `main` in this process; gives what it printed.
 
-    A process of its own would take longer to import than to run.
+    A process of its own would take longer to import, and graphs longer to
+    trace, than a few steps take to run.
     """
     return _run
+
+
+_compile_eagerly = functools.partialmethod(
+    keras.Model.compile, run_eagerly=True
+)
 
 
 def _run(name, folder, *arguments):
@@ -35,7 +44,11 @@ def _run(name, folder, *arguments):
             mock.patch.dict(os.environ),
             contextlib.redirect_stdout(printed),
             flagsaver.flagsaver(),
+            warnings.catch_warnings(),
+            mock.patch.object(keras.Model, "compile", _compile_eagerly),
         ):
+            # What a library warns of does not end a script.
+            warnings.simplefilter("ignore")
             script = importlib.import_module(name)
             flags.FLAGS([name, *arguments])
             script.main([])
