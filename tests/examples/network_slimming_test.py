@@ -7,7 +7,7 @@ import pytest
 def run(run_example, tmp_path_factory):
     """One small run of the script: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("slimming")
-    sizes = ["--epochs=1", "--tune_epochs=1", "--train_size=200"]
+    sizes = ["--epochs=1", "--tune_epochs=1", "--train_size=64"]
     arguments = [*sizes, "--out_dir=files"]
     printed = run_example("network_slimming", folder, *arguments)
     return folder / "files", printed
