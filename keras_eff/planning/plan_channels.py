@@ -8,7 +8,7 @@ from keras_eff.channels.choice import check_scope
 from keras_eff.channels.choice import check_share
 from keras_eff.channels.plan_warnings import warn_of
 from keras_eff.channels.planner import Planner
-from keras_eff.export.backend import check_backend
+from keras_eff.export.arguments import check_backend
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.walk import check_graph
 from keras_eff.planning.file_latency import file_latency_ms
