@@ -164,10 +164,10 @@ FAULTS = [
         ["tflite/weight_only_test.py"],
     ),
     Fault(
-        "tflite/strip.py",
+        "tflite/strip_metadata.py",
         "for owner in [*tensors, *(model.metadata or [])]:",
         "for owner in tensors:",
-        ["tflite/strip_test.py"],
+        ["tflite/strip_metadata_test.py"],
     ),
 ]
 
