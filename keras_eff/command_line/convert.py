@@ -1,17 +1,19 @@
 """keras-eff convert: a Keras model becomes a file."""
 
+import dataclasses
+
 from absl import flags as absl_flags
 
 import keras_eff
 from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import given
-from keras_eff.command_line.keras_model import check_exports
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
 from keras_eff.command_line.samples import SOURCES
 from keras_eff.command_line.samples import load_samples
 from keras_eff.command_line.shapes import define_input_shapes
 from keras_eff.command_line.shapes import given_shapes
+from keras_eff.command_line.table import format_json
 from keras_eff.export.formats import FORMATS
 
 _OPTIONS = (
@@ -89,6 +91,9 @@ def _define_flags(flags):
         1.0,
         flag_values=flags,
     )
+    absl_flags.DEFINE_boolean(
+        "json", False, "Print a JSON object.", flag_values=flags
+    )
 
 
 def _run(flags, operands):
@@ -96,12 +101,15 @@ def _run(flags, operands):
     samples = load_samples(flags.samples)
     options = given(flags, _OPTIONS) | given_shapes(flags)
     with quiet_tensorflow():
-        check_exports("keras-eff convert")
+        # Here: it imports Keras.
+        from keras_eff.export.arguments import check_backend
+
+        check_backend("keras-eff convert")
         model = load_model(model_path)
         report = keras_eff.export.to_tflite(
             model, path, samples=samples, **options
         )
-    print(report)
+    print(format_json(dataclasses.asdict(report)) if flags.json else report)
     return 0
 
 
@@ -112,7 +120,10 @@ COMMAND = Command(
     details=(
         "The file is run on samples and compared with the model: only a file "
         "that agrees is written. If it does not, or the conversion fails, the "
-        "exit code is 1."
+        "exit code is 1. A delegate partition is a connected piece of the "
+        "graph that the default delegate (XNNPACK, the fast kernels of the "
+        "runtime) takes over; operators between the pieces run in the slower "
+        "builtin kernels: 1 is best."
     ),
     examples=(
         "keras-eff convert model.keras model.tflite --quantize=float16",
