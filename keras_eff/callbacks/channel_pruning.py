@@ -8,8 +8,8 @@ from keras_eff.callbacks.steps import accumulation_steps
 from keras_eff.callbacks.steps import check_frequency
 from keras_eff.callbacks.steps import check_schedule
 from keras_eff.callbacks.steps import iterations
-from keras_eff.channels.arguments import check_limits
 from keras_eff.channels.choice import Limits
+from keras_eff.channels.choice import check_scope
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.planner import Planner
 from keras_eff.channels.silent import constrain
@@ -108,12 +108,7 @@ class ChannelPruning(keras.callbacks.Callback):
         super().__init__()
         check_schedule(schedule)
         check_frequency(frequency)
-        if scope not in ("layer", "global"):
-            raise ValueError(
-                'Argument `scope` must be "layer" or "global". '
-                f"Received: scope={scope!r}"
-            )
-        check_limits(multiple_of, min_channels, max_layer_sparsity)
+        check_scope(scope)
         self.schedule = schedule
         self.frequency = frequency
         self.saliency = saliency
@@ -267,7 +262,7 @@ class ChannelPruning(keras.callbacks.Callback):
         return Planner(
             self.model,
             self.saliency,
-            self.scope == "global",
+            self.scope,
             self._limits,
             self.skip,
             self.dataset,

@@ -102,7 +102,7 @@ def _run(flags, operands):
     options = given(flags, _OPTIONS) | given_shapes(flags)
     with quiet_tensorflow():
         # Here: it imports Keras.
-        from keras_eff.export.backend import check_backend
+        from keras_eff.export.arguments import check_backend
 
         check_backend("keras-eff convert")
         model = load_model(model_path)

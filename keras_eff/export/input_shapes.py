@@ -1,9 +1,9 @@
 """The shapes that the inputs of a file are to have, where the model's vary."""
 
-from keras_eff.export.shape_argument import fitted_shapes
-from keras_eff.export.shape_argument import shape_text
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.end_names import file_names_of_keys
+from keras_eff.tflite.shape_argument import fitted_shapes
+from keras_eff.tflite.shape_argument import shape_text
 
 
 def fixed_shapes(

@@ -2,11 +2,11 @@
 
 import os
 
-from keras_eff.export.shape_argument import fitted_shapes
-from keras_eff.export.shape_argument import shape_text
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.flatbuffer import read
 from keras_eff.tflite.flatbuffer import readable
+from keras_eff.tflite.shape_argument import fitted_shapes
+from keras_eff.tflite.shape_argument import shape_text
 
 
 def resolve_shapes(

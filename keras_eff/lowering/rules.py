@@ -2,8 +2,8 @@
 
 An operation that the delegate skips splits the graph: tensors are copied out
 to a slow kernel and back. Each rule is the same function in other operations;
-benchmarks/README.md has the times. A rule is a function from a `Call` and the
-`Lowering` to the outputs.
+benchmarks/lowering/README.md has the times. A rule is a function from a `Call`
+and the `Lowering` to the outputs.
 """
 
 import numpy as np
