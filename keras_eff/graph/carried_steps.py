@@ -13,7 +13,7 @@ def with_steps(part, whole, weight):
         weight: String, the attribute of `whole` that becomes the kernel.
     """
     steps = [
-        clone(step, weight="kernel", **_changes(step, part))
+        clone(step, weight_name="kernel", **_changes(step, part))
         for step in _steps_of(whole, weight)
     ]
     return TransformedWeights(part, steps) if steps else part
@@ -36,7 +36,7 @@ def state_of_steps(whole, weight, reshape=lambda value: value) -> list:
 
 def _steps_of(whole, weight):
     steps = getattr(whole, "transforms", ())
-    return [step for step in steps if step.weight == weight]
+    return [step for step in steps if step.weight_name == weight]
 
 
 def _shape(whole, step):

@@ -90,12 +90,12 @@ def with_weight_fake_quant(layer, num_bits: int):
     """
     weight = weight_of(layer)
     last = WeightFakeQuant(
-        num_bits, weight.scales, weight=weight.name, dtype="float32"
+        num_bits, weight.scales, weight_name=weight.name, dtype="float32"
     )
     chain = [
         clone(step)
         for step in getattr(layer, "transforms", ())
-        if (step.weight, step.order) != (weight.name, last.order)
+        if (step.weight_name, step.order) != (weight.name, last.order)
     ]
     return with_transforms(layer, [*chain, last])
 

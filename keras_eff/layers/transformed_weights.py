@@ -14,8 +14,9 @@ class TransformedWeights(keras.layers.Wrapper):
     The one mechanism behind pruned, clustered and quantized layers, and any
     mix of them: the wrapped layer keeps and trains its own weights, and
     computes with `last(...first(weight))`. The chain is kept in the order
-    mask, cluster, fake-quant. Training and inference are alike. Whatever else
-    the layer keeps (statistics, dropout seeds, losses) it goes on keeping.
+    mask, cluster, fake-quant, with steps of your own where they say. Training
+    and inference are alike. Whatever else the layer keeps (statistics, dropout
+    seeds, losses) it goes on keeping.
 
     Attributes of the wrapped layer (`kernel`, `units`, `activation`, ...) are
     read through the wrapper.
@@ -90,13 +91,13 @@ class TransformedWeights(keras.layers.Wrapper):
     def variable_of(self, transform):
         """The variable of the wrapped layer that a transform acts on."""
         try:
-            variable = attribute_at(self.layer, transform.weight)
+            variable = attribute_at(self.layer, transform.weight_name)
         except (AttributeError, IndexError):
             variable = None
         if all(variable is not known for known in self.layer.variables):
             raise ValueError(
                 f"Layer {self.layer.name!r} ({type(self.layer).__name__}) "
-                f"has no weight {transform.weight!r} to transform. "
+                f"has no weight {transform.weight_name!r} to transform. "
                 f"Received: transforms={self.transforms}"
             )
         return variable
@@ -211,12 +212,17 @@ def _sorted_chain(transforms):
                 "`keras_eff.layers.WeightTransform`. "
                 f"Received: {_full_name(value)}"
             )
-    places = [(t.weight, t.order) for t in transforms]
-    if len(set(places)) < len(places):
-        raise ValueError(
-            "Argument `transforms` may hold one transform of each order for "
-            f"each weight. Received: (weight, order) of {places}"
-        )
+    places = {}
+    for step in transforms:
+        other = places.setdefault((step.weight_name, step.order), step)
+        if other is not step:
+            raise ValueError(
+                "Argument `transforms` may hold one transform of each order "
+                "for each weight: give the class of one another `order`, such "
+                f"as {step.order + 0.5}. Received: {_full_name(other)} and "
+                f"{_full_name(step)} of order={step.order} for weight "
+                f"{step.weight_name!r}"
+            )
     return sorted(transforms, key=lambda transform: transform.order)
 
 

@@ -179,7 +179,7 @@ class _Masker(Rewriter):
         others = [
             clone(step)
             for step in chain
-            if not isinstance(step, PruningMask) or step.weight not in new
+            if not isinstance(step, PruningMask) or step.weight_name not in new
         ]
         masks = [
             PruningMask(
@@ -187,7 +187,7 @@ class _Masker(Rewriter):
                 self._pattern,
                 self._block_shape,
                 weight.channel_axes,
-                weight=weight.path,
+                weight_name=weight.path,
             )
             for weight in weights
         ]
@@ -252,9 +252,11 @@ def _named(skip):
 def _copy_state(layer, pruned):
     """Gives a masked clone all state of a layer, and the masks that it had."""
     copy_state(unwrapped(layer), pruned.layer)
-    old = {(s.weight, s.order): s for s in getattr(layer, "transforms", ())}
+    old = {
+        (s.weight_name, s.order): s for s in getattr(layer, "transforms", ())
+    }
     for step in pruned.transforms:
-        before = old.get((step.weight, step.order))
+        before = old.get((step.weight_name, step.order))
         if before is not None:
             assign(step, before.variables)
 

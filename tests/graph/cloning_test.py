@@ -242,7 +242,7 @@ def test_a_weight_fake_quant_is_put_behind_the_layer_s_weight():
     wrapped = with_weight_fake_quant(layer, 4)
     (step,) = wrapped.transforms
     assert (step.num_bits, step.channel_axes) == (4, (-2, -1))
-    assert step.weight == "kernel"
+    assert step.weight_name == "kernel"
     assert (wrapped.name, wrapped.trainable) == ("mine", False)
     assert wrapped.layer is not layer and not wrapped.layer.trainable
 
@@ -250,14 +250,18 @@ def test_a_weight_fake_quant_is_put_behind_the_layer_s_weight():
 def test_a_new_weight_fake_quant_replaces_the_old_one_alone():
     first = TransformedWeights(
         layers.Dense(2),
-        [WeightFakeQuant(8), Shift(), WeightFakeQuant(8, (), weight="bias")],
+        [
+            WeightFakeQuant(8),
+            Shift(),
+            WeightFakeQuant(8, (), weight_name="bias"),
+        ],
         name="mine",
     )
     built(first, 3)
     first.transforms[0].amount.assign(0.5)
     second = built(with_weight_fake_quant(first, 3), 3)
     assign(second, first.variables)
-    steps = [(type(t), t.weight) for t in second.transforms]
+    steps = [(type(t), t.weight_name) for t in second.transforms]
     assert steps == [
         (Shift, "kernel"),
         (WeightFakeQuant, "bias"),

@@ -59,8 +59,8 @@ def prunable():
 def several_steps():
     path = "cell.recurrent_kernel"
     chain = [
-        ours.WeightFakeQuant(3, (), weight=path),
-        ours.PruningMask(weight=path),
+        ours.WeightFakeQuant(3, (), weight_name=path),
+        ours.PruningMask(weight_name=path),
     ]
     rnn = layers.RNN(layers.SimpleRNNCell(4), name="rnn")
     return sequences(ours.TransformedWeights(rnn, chain))
