@@ -30,6 +30,12 @@ def tell(text: str) -> None:
     print("keras-eff:", "\n    ".join(lines), file=sys.stderr, flush=True)
 
 
+def tell_error(error: Exception) -> None:
+    """Tells what is wrong, and logs where that comes from."""
+    tell(f"error: {error}")
+    logging.debug("that error comes from here:", exc_info=error)
+
+
 def did_you_mean(word: str, words: Iterable[str], prefix: str = "") -> str:
     """Returns a question with the word most like `word`, or nothing."""
     similar = difflib.get_close_matches(word, list(words), n=1)

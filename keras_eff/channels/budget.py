@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from keras_eff.atomic_write import temporary_folder
 from keras_eff.channels.plan import ChannelPlan
-from keras_eff.export.backend import check_backend
+from keras_eff.export.arguments import check_backend
 from keras_eff.graph.progress import progress
 
 # Sparsities that differ by less seldom remove another channel.

@@ -124,7 +124,8 @@ def plan_channels(
             file, in milliseconds, measured for each try.
         runner: For `max_latency_ms`, as in `keras_eff.latency.measure`.
         verbose: 0, silent; 1, a progress bar; "auto", a progress bar once it
-            takes longer than two seconds. For budgets.
+            takes longer than two seconds, on a terminal or in a notebook. For
+            budgets.
 
     Returns:
         A `keras_eff.ChannelPlan`; print it.

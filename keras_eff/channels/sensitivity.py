@@ -44,7 +44,7 @@ def sensitivity(
         saliency: See `keras_eff.plan_channels`; "taylor" uses `dataset`.
         batch_size: Positive integer, samples per step, for arrays.
         verbose: 0, silent; 1, a progress bar; "auto", a progress bar once it
-            takes longer than two seconds.
+            takes longer than two seconds, on a terminal or in a notebook.
 
     Returns:
         A `keras_eff.ChannelSensitivity`, which prints as a table, and which

@@ -3,11 +3,15 @@ import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags as absl_flags
 
 from keras_eff.messages import did_you_mean
+from keras_eff.messages import tell_error
 
+CHECK_FAILED = 1
+USER_ERROR = 2
 _WARNING = -1
 
 
@@ -103,6 +107,39 @@ def reading(path: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def show_readable(
+    paths: Sequence[str],
+    read: Callable[[str], Any],
+    show: Callable[[dict], str],
+) -> int:
+    """Prints what files hold, then tells which could not be read, and why.
+
+    Args:
+        paths: The files.
+        read: Function of a path, which raises ValueError or OSError.
+        show: Function from {path: what `read` returned} to the text.
+
+    Returns:
+        Integer, an exit code: 1 if some of the files could not be read, 2 if
+        none could.
+    """
+    found, errors = {}, []
+    for path in paths:
+        try:
+            with reading(path):
+                found[path] = read(path)
+        except (ValueError, OSError) as error:
+            errors.append(error)
+    if found:
+        # At once, so that it stands before the errors in a log of both.
+        print(show(found), flush=True)
+    for error in errors:
+        tell_error(error)
+    if not errors:
+        return 0
+    return CHECK_FAILED if found else USER_ERROR
 
 
 def given(flags: absl_flags.FlagValues, names: Sequence[str]) -> dict:

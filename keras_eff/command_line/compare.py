@@ -23,6 +23,7 @@ _BATCH = 32
 _KERNELS = ("delegate", "builtin")
 _COLUMNS = (
     Column("kernels", "kernels"),
+    Column("output", "output"),
     Column("max difference", "max_abs_error", ",.4g"),
     Column("mean, share of max", "mean_share", ",.4g"),
     Column("mean, LSB", "mean_lsb", ",.4g"),
@@ -79,7 +80,8 @@ def _run(flags, operands):
         "b": second,
         "num_samples": len(reference.samples[0]),
         "is_random": samples is None,
-        "kernels": [_row(kernels, each) for kernels, each in found.items()],
+        "kernels": [_row(*each) for each in found.items()],
+        "outputs": [row for each in found.items() for row in _by_output(*each)],
         **{name: getattr(flags, name) for name in verdicts},
         "passed": all(verdicts.values()),
     }
@@ -118,6 +120,17 @@ def _row(kernels, comparison):
         "worst_channel": name and f"{name}[{channel}]",
         "worst_channel_r2": r2,
     }
+
+
+def _by_output(kernels, comparison):
+    return [
+        {
+            "output": row.name,
+            **_row(kernels, dataclasses.replace(comparison, outputs=(row,))),
+            "near_constant": row.near_constant,
+        }
+        for row in comparison.outputs
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +184,9 @@ def _from_model(path, samples):
 def _compare(reference, path, names):
     """Returns a comparison for each set of kernels of the file at `path`."""
     from keras_eff.export.comparison import compare
-    from keras_eff.export.output_steps import output_steps
+    from keras_eff.tflite.flatbuffer import parse
+    from keras_eff.tflite.flatbuffer import read
+    from keras_eff.tflite.inspection import output_steps
 
     by_name = dict(zip(reference.names, reference.samples, strict=True))
     samples = reference.samples
@@ -180,7 +195,7 @@ def _compare(reference, path, names):
         samples = [by_name[name] for name in names]
     with reading(path):
         execution = keras_eff.export.execute(path, samples)
-        steps = output_steps(path)
+        steps = output_steps(parse(read(path)))
         ends = keras_eff.export.inspect(path).outputs
     # Outputs may have no names either.
     titles = [end.name or str(number) for number, end in enumerate(ends)]
@@ -209,19 +224,36 @@ def _check_count(outputs, found):
 
 
 def _text(result, verdicts):
+    # Of several outputs each has its own units.
+    has_several = len(result["outputs"]) > len(result["kernels"])
+    rows = result["outputs" if has_several else "kernels"]
     lines = [
         f"A       {result['a']}",
         f"B       {result['b']}",
         f"samples {result['num_samples']:,}"
         + ", random: give --samples for real ones" * result["is_random"],
         "",
-        format_table(_COLUMNS, result["kernels"]),
+        format_table(_COLUMNS, rows),
+        *_constant_lines(result["outputs"]),
     ]
     for name, is_passed in verdicts.items():
         if result[name] is not None:
             verdict = "passed" if is_passed else "FAILED"
             lines += ["", f"{name} {result[name]:g}: {verdict}"]
     return "\n".join(lines)
+
+
+def _constant_lines(rows):
+    """What hardly varies in A, and has no R2."""
+    texts = [
+        f"{row['output']}{list(row['near_constant'])}"
+        for row in rows
+        if row["near_constant"]
+    ]
+    if not texts:
+        return []
+    listed = ", ".join(dict.fromkeys(texts))
+    return ["", f"nearly constant, without R2: {listed}"]
 
 
 COMMAND = Command(

@@ -1,5 +1,7 @@
 """keras-eff convert: a Keras model becomes a file."""
 
+import dataclasses
+
 from absl import flags as absl_flags
 
 import keras_eff
@@ -12,6 +14,7 @@ from keras_eff.command_line.samples import SOURCES
 from keras_eff.command_line.samples import load_samples
 from keras_eff.command_line.shapes import define_input_shapes
 from keras_eff.command_line.shapes import given_shapes
+from keras_eff.command_line.table import format_json
 from keras_eff.export.formats import FORMATS
 
 _OPTIONS = (
@@ -89,6 +92,9 @@ def _define_flags(flags):
         1.0,
         flag_values=flags,
     )
+    absl_flags.DEFINE_boolean(
+        "json", False, "Print a JSON object.", flag_values=flags
+    )
 
 
 def _run(flags, operands):
@@ -101,7 +107,7 @@ def _run(flags, operands):
         report = keras_eff.export.to_tflite(
             model, path, samples=samples, **options
         )
-    print(report)
+    print(format_json(dataclasses.asdict(report)) if flags.json else report)
     return 0
 
 
@@ -112,7 +118,10 @@ COMMAND = Command(
     details=(
         "The file is run on samples and compared with the model: only a file "
         "that agrees is written. If it does not, or the conversion fails, the "
-        "exit code is 1."
+        "exit code is 1. A delegate partition is a connected piece of the "
+        "graph that the default delegate (XNNPACK, the fast kernels of the "
+        "runtime) takes over; operators between the pieces run in the slower "
+        "builtin kernels: 1 is best."
     ),
     examples=(
         "keras-eff convert model.keras model.tflite --quantize=float16",

@@ -56,7 +56,7 @@ def check_exports(what: str) -> None:
         RuntimeError: If Keras has another backend than TensorFlow.
     """
     # Here: it imports Keras.
-    from keras_eff.export.backend import check_backend
+    from keras_eff.export.arguments import check_backend
 
     check_backend(what)
 

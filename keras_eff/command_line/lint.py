@@ -5,8 +5,9 @@ import dataclasses
 from absl import flags as absl_flags
 
 import keras_eff
+from keras_eff.command_line.command import CHECK_FAILED
 from keras_eff.command_line.command import Command
-from keras_eff.command_line.command import reading
+from keras_eff.command_line.command import show_readable
 from keras_eff.command_line.table import format_json
 from keras_eff.printable import printable
 
@@ -28,18 +29,24 @@ def _define_flags(flags):
 
 
 def _run(flags, paths):
-    found = {path: _lint(path) for path in paths}
-    if flags.json:
-        print(format_json([_row(*each) for each in found.items()]))
-    else:
-        texts = [f"{printable(path)}\n{each}" for path, each in found.items()]
-        print("\n\n".join(texts))
-    return 0 if all(map(_maps, found.values())) else 1
+    verdicts = []
+
+    def lint(path):
+        found = keras_eff.export.lint_edgetpu(path)
+        verdicts.append(found.parses and found.mapped == found.total)
+        return found
+
+    code = show_readable(paths, lint, _json if flags.json else _text)
+    return code or (0 if all(verdicts) else CHECK_FAILED)
 
 
-def _lint(path):
-    with reading(path):
-        return keras_eff.export.lint_edgetpu(path)
+def _json(found):
+    return format_json([_row(*each) for each in found.items()])
+
+
+def _text(found):
+    texts = [f"{printable(path)}\n{each}" for path, each in found.items()]
+    return "\n\n".join(texts)
 
 
 def _row(path, lint):
@@ -52,17 +59,13 @@ def _row(path, lint):
     }
 
 
-def _maps(lint):
-    return lint.parses and lint.mapped == lint.total
-
-
 COMMAND = Command(
     name="lint",
     operands=("FILE.tflite...",),
     summary="Tell which operations of files an accelerator would compute.",
     details=(
-        "The exit code is 1 if any operation does not map, so that a build "
-        "can depend on it."
+        "The exit code is 1 if any operation does not map, or some of the "
+        "files cannot be read, so that a build can depend on it."
     ),
     examples=(
         "keras-eff lint model.tflite",

@@ -15,8 +15,10 @@ from keras_eff.command_line import inspect
 from keras_eff.command_line import lint
 from keras_eff.command_line import measure
 from keras_eff.command_line import usage
+from keras_eff.command_line.command import CHECK_FAILED
+from keras_eff.command_line.command import USER_ERROR
 from keras_eff.messages import log_to_stderr
-from keras_eff.messages import tell
+from keras_eff.messages import tell_error
 
 _COMMANDS = {
     module.COMMAND.name: module.COMMAND
@@ -25,8 +27,6 @@ _COMMANDS = {
         *(debug, edgetpu, c_array),
     )
 }
-_CHECK_FAILED = 1
-_USER_ERROR = 2
 # As shells count: 128 and the number of the signal.
 _INTERRUPTED = 130
 _READER_LEFT = 141
@@ -43,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             those that the process was started with.
 
     Returns:
-        Integer: 0; 1 if a check failed or a file could not be converted or
-        measured; 2 if the arguments are wrong or a file is missing or damaged;
-        130 after an interrupt; 141 if nobody reads the output any more.
+        Integer: 0; 1 if a check failed, a file could not be converted or
+        measured, or some of several files could not be read; 2 if the
+        arguments are wrong or a file is missing or damaged; 130 after an
+        interrupt; 141 if nobody reads the output any more.
 
     Example:
 
@@ -76,18 +77,17 @@ def _exit_code(arguments):
     except (BrokenPipeError, *_BUGS):
         raise
     except _USER_ERRORS as error:
-        code, reason = _USER_ERROR, error
+        code, reason = USER_ERROR, error
     except RuntimeError as error:
-        code, reason = _CHECK_FAILED, error
-    tell(f"error: {reason}")
-    logging.debug("that error comes from here:", exc_info=reason)
+        code, reason = CHECK_FAILED, error
+    tell_error(reason)
     return code
 
 
 def _run(arguments):
     if not arguments:
         print(usage.overview(_COMMANDS.values()), file=sys.stderr)
-        return _USER_ERROR
+        return USER_ERROR
     name, *rest = arguments
     if name in ("-h", "-help", "--help"):
         print(usage.overview(_COMMANDS.values()))

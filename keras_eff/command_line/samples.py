@@ -22,7 +22,8 @@ def load_samples(path: str | None):
     Args:
         path: A .npy file; or a .npz file, which becomes a list if its arrays
             are called arr_0, arr_1, ..., as `np.savez` calls those without a
-            name, and a dict otherwise; or a folder that
+            name, and a dict otherwise, but an array, whatever its name, if it
+            is alone; or a folder that
             `tf.data.Dataset.save` wrote; or None.
 
     Raises:
@@ -50,7 +51,7 @@ def load_samples(path: str | None):
             "--samples must be a .npy or .npz file of numbers, or a folder "
             f"written by `tf.data.Dataset.save`. Received: {path} ({error})"
         ) from error
-    return _in_order(arrays)
+    return arrays.popitem()[1] if len(arrays) == 1 else _in_order(arrays)
 
 
 def _load_dataset(path):
@@ -89,7 +90,7 @@ def arrange(
             samples = gathered(samples, list(names), list(ranks))
     if isinstance(samples, np.ndarray):
         samples = [samples]
-    if isinstance(samples, dict) and len(samples) != 1:
+    if isinstance(samples, dict):
         if set(samples) != set(names):
             raise ValueError(
                 f"--samples must hold arrays called {', '.join(names)}. "
@@ -101,4 +102,4 @@ def arrange(
             f"--samples must hold {len(names)} arrays, for {', '.join(names)}. "
             f"Received: {len(samples)}"
         )
-    return list(samples.values() if isinstance(samples, dict) else samples)
+    return list(samples)

@@ -112,6 +112,8 @@ def _matched(model, samples, tensors):
 def _rows(tensors, outputs, places, num_inputs):
     """Yields a row for each tensor that was found, exact inputs excepted."""
     ratios = {}
+    ends_of_tensors = _ends_of_tensors(tensors)
+    ends_of_places = _ends_of_places(outputs)
     for place, tensor in enumerate(tensors):
         before = min((ratios[i] for i in tensor.inputs), default=np.inf)
         if tensor.index not in places:
@@ -120,11 +122,31 @@ def _rows(tensors, outputs, places, num_inputs):
         output = outputs[places[tensor.index]]
         ratio = sqnr_db(output.values, tensor.values)
         ratios[tensor.index] = ratio
+        ends = ends_of_tensors[tensor.index]
+        ends = ends & ends_of_places[places[tensor.index]]
         if place >= num_inputs or tensor.scale is not None:
-            yield _row(tensor, output, ratio, before)
+            yield _row(tensor, output, ratio, before, ends)
 
 
-def _row(tensor, output, ratio, before):
+def _ends_of_tensors(tensors):
+    """{tensor of the file: the numbers of the outputs that depend on it}."""
+    ends = {x.index: {x.end} - {None} for x in tensors}
+    for tensor in reversed(tensors):
+        for index in tensor.inputs:
+            ends[index] |= ends[tensor.index]
+    return ends
+
+
+def _ends_of_places(outputs):
+    """The same for each tensor of the model, in their order."""
+    ends = [{x.end} - {None} for x in outputs]
+    for output in outputs:
+        for place in output.ancestors if output.end is not None else ():
+            ends[place].add(output.end)
+    return ends
+
+
+def _row(tensor, output, ratio, before, ends):
     errors = np.abs(output.values.astype("float64") - tensor.values)
     drop = np.clip(before, 0.0, _MOST_DB) - np.clip(ratio, 0.0, _MOST_DB)
     scale = tensor.scale
@@ -138,4 +160,5 @@ def _row(tensor, output, ratio, before):
         max_lsb=float(np.max(errors) / scale) if scale else None,
         scale=scale,
         elements=tensor.values.shape[1],
+        outputs=tuple(sorted(ends)),
     )

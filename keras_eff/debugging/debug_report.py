@@ -25,6 +25,8 @@ class TensorError:
         max_lsb: Float, largest difference in steps of its integers, or None.
         scale: Float, its scale, or None.
         elements: Integer, its values per sample.
+        outputs: Tuple of integers, the outputs that depend on it, in the file
+            and in the model, by their numbers.
     """
 
     layer: str
@@ -36,6 +38,7 @@ class TensorError:
     max_lsb: float | None
     scale: float | None
     elements: int
+    outputs: tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)

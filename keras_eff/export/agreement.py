@@ -22,7 +22,7 @@ def check_exactness(
     given: Comparison,
     meant: Comparison,
     tolerance: float,
-    explain: Callable[[], str],
+    explain: Callable[[list[int]], str],
 ) -> None:
     """Raises if a file does not compute what it is meant to compute.
 
@@ -34,13 +34,18 @@ def check_exactness(
         explain: See `check_agreement`.
     """
     # Written so that NaN fails.
-    if not meant.mean_share <= tolerance:
+    wrong = [
+        number
+        for number, row in enumerate(meant.outputs)
+        if not row.mean_share <= tolerance
+    ]
+    if wrong:
         rounded = f"; against it rounded: {meant}" if meant is not given else ""
         raise RuntimeError(
             f"The file does not compute what model {name!r} computes. "
             f"Received, against the model: {given}{rounded}; a mean difference "
             f"of {meant.mean_share:.3g} of the largest output, above "
-            f"tolerance={tolerance:.3g}. {explain()}. Nothing was written"
+            f"tolerance={tolerance:.3g}. {explain(wrong)}. Nothing was written"
         )
 
 
@@ -48,7 +53,7 @@ def check_agreement(
     comparison: Comparison,
     min_agreement: float,
     is_random: bool,
-    explain: Callable[[], str],
+    explain: Callable[[list[int]], str],
 ) -> None:
     """Raises if a file answers otherwise than the model; warns of what is lost.
 
@@ -57,29 +62,31 @@ def check_agreement(
         min_agreement: See `keras_eff.export.to_tflite`.
         is_random: Whether the samples are random: then it only warns, as it
             does for fewer than 8.
-        explain: Returns the end of the error: where, and the way out.
+        explain: From the numbers of the outputs that are wrong to the end of
+            the error: where, and the way out.
     """
     if not min_agreement:
         return
     count = comparison.num_samples
     wrong = [
-        row
-        for row in comparison.outputs
+        number
+        for number, row in enumerate(comparison.outputs)
         if disagrees(row, count, min_agreement)
     ]
+    found = "; ".join(_figures(comparison.outputs[n]) for n in wrong)
     if wrong and not is_random and count >= _FEWEST:
-        found = "; ".join(map(_figures, wrong))
         raise RuntimeError(
             f"The file answers otherwise than the model. Received: {found}, "
             f"over {count} samples, below min_agreement={min_agreement:g}. "
-            f"{explain()}; or give a lower `min_agreement`. Nothing was written"
+            f"{explain(wrong)}; or give a lower `min_agreement`. Nothing was "
+            "written"
         )
     if wrong:
         kind = "random samples" if is_random else "samples"
         warnings.warn(
             f"The file answers otherwise than the model on {count} {kind}, too "
             "weak an evidence to refuse it: give it some tens of real ones. "
-            f"Found: {'; '.join(map(_figures, wrong))}",
+            f"Found: {found}",
             stacklevel=3,
         )
     elif not is_random:
@@ -124,30 +131,42 @@ def _below(row, limit, least_spread):
 
 
 def _warn_of_lost_parts(comparison, limit):
-    parts = []
+    lost, constant = [], []
     for row in comparison.outputs:
         is_wrong = _chooses_otherwise(row, comparison.num_samples, limit)
+        steady = set(row.faint) & set(row.near_constant)
         if is_wrong and not any(x >= _VARIES for x in row.channel_spread):
-            parts.append(
+            constant.append(
                 f"choices of output {row.name!r} (agreement "
                 f"{row.agreement:.3f}; its values hardly vary over the samples)"
             )
-        if row.faint:
-            parts.append(
-                f"{_channels(row, row.faint)} (spread below one step of the "
+        elif steady:
+            constant.append(_channels(row, sorted(steady)))
+        faint = sorted(set(row.faint) - steady)
+        if faint:
+            lost.append(
+                f"{_channels(row, faint)} (spread below one step of the "
                 "integers of the tensor)"
             )
-        lost = sorted(set(_below(row, _LOST, _IS_SEEN)) - set(row.faint))
-        if lost and not row.is_distribution:
-            least = min(row.channel_r2[channel] for channel in lost)
-            parts.append(f"{_channels(row, lost)} (R2 {short(least)})")
-    if parts:
-        warnings.warn(
-            f"Lost in the file: {'; '.join(parts)}. Where values of another "
+        below = sorted(set(_below(row, _LOST, _IS_SEEN)) - set(row.faint))
+        if below and not row.is_distribution:
+            least = min(row.channel_r2[channel] for channel in below)
+            lost.append(f"{_channels(row, below)} (R2 {short(least)})")
+    texts = []
+    if lost:
+        texts.append(
+            f"Lost in the file: {'; '.join(lost)}. Where values of another "
             "magnitude share the scale of a tensor, give them an output of "
-            "their own, or scale them in the model",
-            stacklevel=4,
+            "their own, or scale them in the model"
         )
+    if constant:
+        texts.append(
+            "Nearly constant over the samples, so that they tell nothing of "
+            f"the file: {'; '.join(constant)}. Give samples on which the model "
+            "answers differently"
+        )
+    if texts:
+        warnings.warn(". ".join(texts), stacklevel=4)
 
 
 def _channels(row, channels):

@@ -8,6 +8,9 @@ from keras_eff.tflite.execution import Execution
 
 # Of the largest value: less is how floats are rounded, and no signal.
 _LEAST_SPREAD = 1e-6
+# One step of 8 bits, of the range of a channel and 0.
+_ONE_STEP = 1 / 255
+_FOLLOWED = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +34,20 @@ class OutputComparison:
         r2: Float, 1 at most, coefficient of determination: 1 less the sum of
             the squared differences over that of the squared distances of the
             Keras model's values from the means of their channels. A constant
-            in place of a signal has 0 or less. None for integers, and where
-            the Keras model returns constants.
-        channel_r2: Tuple, the same for each channel; empty for integers.
+            in place of a signal has 0 or less. Without the channels that are
+            `near_constant`; None for integers, and where the Keras model
+            returns constants.
+        channel_r2: Tuple, the same for each channel, None for those that are
+            constant or `near_constant`; empty for integers.
         channel_spread: Tuple of floats, the standard deviation of each channel
             of the Keras model, over the range of the output and 0; empty for
             integers.
         faint: Tuple of integers, channels that vary by less than one step of
             the output's integers: what they say is lost.
+        near_constant: Tuple of integers, channels that hardly vary over the
+            samples in the Keras model, by one step of 8 bits or less of their
+            own range and 0 (of a distribution: of the output's), and whose R2,
+            below 0.5, would tell of rounding alone.
         num_choices: Integer, how many channels are the largest one somewhere
             in the Keras model's output: where it is one, `agreement` tells
             nothing.
@@ -55,6 +64,7 @@ class OutputComparison:
     channel_r2: tuple[float | None, ...]
     channel_spread: tuple[float, ...]
     faint: tuple[int, ...]
+    near_constant: tuple[int, ...]
     num_choices: int
     is_distribution: bool
 
@@ -65,6 +75,25 @@ class OutputComparison:
             i: r2 for i, r2 in enumerate(self.channel_r2) if r2 is not None
         }
         return min(known, key=known.get, default=None)
+
+    def __str__(self):
+        parts = []
+        kind = "nearly constant" if self.near_constant else "constant"
+        is_constant = bool(self.channel_r2) and self.r2 is None
+        if self.agreement is not None:
+            outputs = f" of {kind} outputs" if is_constant else ""
+            parts.append(f"agreement {self.agreement:.3f}{outputs}")
+        elif is_constant:
+            parts.append(f"{kind} over the samples")
+        if self.r2 is not None:
+            count = len(self.near_constant)
+            noun = "channel" if count == 1 else "channels"
+            others = f" ({count} nearly constant {noun} left out)"
+            parts.append(f"R2 {short(self.r2)}{others if count else ''}")
+        parts.append(f"max {self.max_abs_error:.3g}")
+        if self.mean_lsb is not None:
+            parts.append(f"mean {self.mean_lsb:.2f} LSB")
+        return ", ".join(parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,24 +149,9 @@ class Comparison:
         return row.name, row.worst_channel, r2
 
     def __str__(self):
-        parts = []
-        if self.agreement is not None:
-            constant = " of constant outputs" if self._is_constant else ""
-            parts.append(f"agreement {self.agreement:.3f}{constant}")
-        if self.r2 is not None:
-            parts.append(f"R2 {short(self.r2)}")
-        parts.append(f"max {self.max_abs_error:.3g}")
-        if self.mean_lsb is not None:
-            parts.append(f"mean {self.mean_lsb:.2f} LSB")
-        return ", ".join(parts)
-
-    @property
-    def _is_constant(self):
-        """Whether a choice of the model is always between the same values."""
-        return any(
-            row.channel_r2 and row.r2 is None and row.agreement is not None
-            for row in self.outputs
-        )
+        if len(self.outputs) == 1:
+            return str(self.outputs[0])
+        return "; ".join(f"{row.name}: {row}" for row in self.outputs)
 
     def _worst(self, choose, figure):
         values = [getattr(row, figure) for row in self.outputs]
@@ -190,6 +204,9 @@ def _compare_one(name, expected, actuals, scale, step):
     signal[spread <= _LEAST_SPREAD * peak] = 0.0
     extent = max(table.max(), 0.0) - min(table.min(), 0.0)
     deviations = np.sqrt(signal / len(table)) / (extent or 1.0)
+    faint = (signal > 0.0) & (spread < (step or 0.0))
+    near = _near_constant(table, spread, noise.max(axis=0), signal)
+    noise[:, near] = signal[near] = 0.0
     mean = float(np.max(np.mean(errors, axis=(1, 2))))
     is_integer = expected.dtype.kind in "iub"
     channel_r2 = tuple(map(_r2, noise.max(axis=0), signal))
@@ -202,10 +219,21 @@ def _compare_one(name, expected, actuals, scale, step):
         r2=None if is_integer else _r2(noise.sum(axis=1).max(), signal.sum()),
         channel_r2=() if is_integer else channel_r2,
         channel_spread=() if is_integer else tuple(deviations.tolist()),
-        faint=_places((signal > 0.0) & (spread < (step or 0.0))),
+        faint=_places(faint),
+        near_constant=() if is_integer else _places(near),
         num_choices=len(np.unique(np.argmax(table, axis=1))),
         is_distribution=_is_distribution(table),
     )
+
+
+def _near_constant(table, spread, noise, signal):
+    """Which channels hardly vary, and the file does not follow."""
+    extents = np.maximum(table.max(axis=0), 0.0)
+    extents = extents - np.minimum(table.min(axis=0), 0.0)
+    if _is_distribution(table):
+        extents = extents.max()
+    is_lost = noise > (1.0 - _FOLLOWED) * signal
+    return (signal > 0.0) & (spread <= _ONE_STEP * extents) & is_lost
 
 
 def _check_shape(name, expected, actual):

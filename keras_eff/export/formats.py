@@ -33,13 +33,6 @@ class Format:
     is_integer: bool = False
 
     @property
-    def shrinks_weights(self) -> bool:
-        """Whether no other step names the weights that it leaves float."""
-        return self.converted_as not in ("float32", "int8") or (
-            self.is_weight_only
-        )
-
-    @property
     def is_weight_only(self) -> bool:
         return self.rounded_bits is not None and not self.is_integer
 

@@ -1,7 +1,8 @@
 """The shapes that the inputs of a file are to have, where the model's vary."""
 
-from keras_eff.export.shape_argument import read_shapes
-from keras_eff.graph.walk import input_names
+from keras_eff.graph.end_names import end_names
+from keras_eff.graph.end_names import file_names_of_keys
+from keras_eff.tflite.shape_argument import read_shapes
 
 
 def fixed_shapes(
@@ -21,8 +22,11 @@ def fixed_shapes(
             or, with neither, the model leaves dimensions open.
     """
     wanted = [tuple(x.shape[1:]) for x in model.inputs]
+    names, _ = end_names(model)
+    if isinstance(input_shapes, dict):
+        keys = file_names_of_keys(model)
+        input_shapes = {keys.get(k, k): x for k, x in input_shapes.items()}
     if input_shapes is not None:
-        names = input_names(model)
         given = [
             _fitted(*each, batch_size)
             for each in zip(
@@ -34,7 +38,7 @@ def fixed_shapes(
         return given
     if samples is not None:
         return [tuple(array.shape[1:]) for array in samples]
-    for name, shape in zip(input_names(model), wanted, strict=True):
+    for name, shape in zip(names, wanted, strict=True):
         if None in shape:
             raise ValueError(
                 f"The model leaves dimensions of input {name!r} open, which a "

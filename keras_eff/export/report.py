@@ -20,8 +20,11 @@ class Report:
         weight_bytes: Dict from names of types, such as "int8", to what the
             weights of that type take in the file, in bytes. Vectors, such as
             biases, do not count.
-        delegate_partitions: Integer, how many pieces of the graph the default
-            delegate (XNNPACK) runs; 1 is best, 0 means that it runs none.
+        delegate_partitions: Integer. A delegate partition is a connected
+            piece of the graph that the default delegate (XNNPACK, the fast
+            kernels of the runtime) takes over; operators between the pieces
+            run in the slower builtin kernels. 1 is best, 0 means that it
+            takes nothing.
         seconds: Float, time for all of this, in seconds.
         against_model: `keras_eff.export.Comparison` with the model that was
             given, output by output: what a report prints first.
@@ -92,13 +95,20 @@ class Report:
         """The lines on what the file returns: the user's model first."""
         first = self.against_model
         kind = "" if self.samples_kind == "given" else f"{self.samples_kind} "
-        lines = [
-            f"  against the model: {first} ({first.num_samples} {kind}samples)"
-        ]
+        samples = f" ({first.num_samples} {kind}samples)"
+        lines = _lines("against the model", first, samples)
         worst = first.worst_channel
         if worst is not None and short(worst[-1]) != short(first.r2):
             name, channel, r2 = worst
             lines.append(f"  worst channel: {name}[{channel}], R2 {short(r2)}")
         if self.against_rounded is not None:
-            lines.append(f"  against it rounded: {self.against_rounded}")
+            lines += _lines("against it rounded", self.against_rounded)
         return lines
+
+
+def _lines(title, comparison, samples=""):
+    """A line; one for each output, in its own units, of several."""
+    if len(comparison.outputs) == 1:
+        return [f"  {title}: {comparison}{samples}"]
+    rows = (f"    {row.name}: {row}" for row in comparison.outputs)
+    return [f"  {title}{samples}:", *rows]

@@ -1,26 +1,28 @@
-import numbers
 import time
 
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
 from keras_eff.export.agreement import check_agreement
 from keras_eff.export.agreement import check_exactness
-from keras_eff.export.backend import check_backend
+from keras_eff.export.arguments import check_backend
+from keras_eff.export.arguments import check_numbers
+from keras_eff.export.arguments import check_suffix
 from keras_eff.export.changing_state import state_in_outputs
 from keras_eff.export.changing_state import warn_of_state
-from keras_eff.export.file_content import file_content
+from keras_eff.export.file_passes import FileOptions
+from keras_eff.export.file_passes import model_file
 from keras_eff.export.float_weights import warn_of_float_weights
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
 from keras_eff.export.held_out import split_samples
 from keras_eff.export.input_shapes import fixed_shapes
-from keras_eff.export.lost_layers import lost_layers
-from keras_eff.export.lost_layers import way_out
-from keras_eff.export.output_steps import output_steps
 from keras_eff.export.preparation import prepare
+from keras_eff.export.preparation import weight_bits
 from keras_eff.export.report import Report
 from keras_eff.export.verification import compare_both
+from keras_eff.export.verification import lost_layers
+from keras_eff.export.verification import way_out
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.poor_samples import warn_of_poor_samples
 from keras_eff.graph.samples import check_samples
@@ -28,11 +30,11 @@ from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.tflite.execution import execute
-from keras_eff.tflite.inspection import inspect
+from keras_eff.tflite.execution import execute_unchecked
+from keras_eff.tflite.inspection import describe
+from keras_eff.tflite.inspection import output_steps
 
 _RANDOM_SAMPLES = 16
-_OF_MODELS = (".keras", ".h5")
 
 
 def to_tflite(
@@ -88,9 +90,10 @@ def to_tflite(
     stored in int8 and computed with in float. In weight-only files nothing but
     weights is rounded: they are smaller, and take the memory of floats. Where
     a format leaves more than a tenth of the bytes of weights float32, a
-    warning names them. Of int4, the default delegate takes dense layers with
-    int8 activations and an even number of inputs, twice as fast as int8; all
-    other int4, and int16, run in the builtin kernels, 2 to 60 times slower.
+    warning names them, with what "dynamic" would save on a file of integers.
+    Of int4, the default delegate takes dense layers with int8 activations and
+    an even number of inputs, twice as fast as int8; all other int4, and int16,
+    run in the builtin kernels, 2 to 60 times slower.
 
     A file changes no state. A layer that draws random numbers at inference
     gets one draw, stored in the file, from the seed that the model has now: the
@@ -200,13 +203,14 @@ def to_tflite(
     start = time.perf_counter()
     check_backend("keras_eff.export.to_tflite")
     path = check_path(path)
-    _check_suffix(path)
-    _check_numbers(batch_size, tolerance, min_agreement)
+    check_suffix(path)
+    check_numbers(batch_size, tolerance, min_agreement)
     check_graph(model, "keras_eff.export.to_tflite")
     is_aware = bool(layers_of(model, FakeQuant))
     name = check_format(quantize, is_aware)
+    chosen = FORMATS[name]
     io_dtype = check_options(name, is_aware, samples, method, io_dtype, sparse)
-    finds_ranges = FORMATS[name].is_integer and not is_aware
+    finds_ranges = chosen.is_integer and not is_aware
     split = None
     if samples is not None:
         samples = check_samples(model, samples)
@@ -220,15 +224,22 @@ def to_tflite(
         split = split_samples(drawn, False)
     state = state_in_outputs(model, split.compared, batch_size)
     warn_of_state(state)
-    options = (name, split.fitted, batch_size, io_dtype, sparse, keep_names)
-    data = file_content(converted, *options, end_names(model), shapes)
-    limit = FORMATS[name].tolerance if tolerance is None else tolerance
-    with atomic_write(path, data) as temporary:
-        execution = execute(temporary, split.compared)
-        steps = output_steps(temporary)
+    options = FileOptions(
+        format=chosen,
+        io_dtype=io_dtype,
+        names=end_names(model),
+        weight_bits=weight_bits(converted),
+        batch_size=batch_size,
+        sparse=sparse,
+        keep_names=keep_names,
+        shapes=shapes,
+    )
+    file = model_file(converted, options, split.fitted)
+    with atomic_write(path, file.data) as temporary:
+        execution = execute_unchecked(temporary, split.compared)
 
-        def explain():
-            lost = lost_layers(model, temporary, split.judged)
+        def explain(outputs):
+            lost = lost_layers(model, temporary, split.judged, outputs)
             return lost + way_out(name, is_aware)
 
         given, meant = compare_both(
@@ -236,15 +247,15 @@ def to_tflite(
             converted,
             split,
             execution,
-            steps,
+            output_steps(file.model),
             # As large as those of the file, for the same random numbers.
             batch_size if state else None,
         )
+        limit = chosen.tolerance if tolerance is None else tolerance
         check_exactness(model.name, given, meant, limit, explain)
         check_agreement(given, min_agreement, samples is None, explain)
-        contents = inspect(temporary)
-    if FORMATS[name].shrinks_weights:
-        warn_of_float_weights(data, converted, name)
+    warn_of_float_weights(file.model, converted, name)
+    contents = describe(file)
     return Report(
         path=str(path),
         size_bytes=contents.size_bytes,
@@ -264,35 +275,3 @@ def _kind(samples, split):
     if samples is None:
         return "random"
     return "held-out" if split.is_held_out else "given"
-
-
-def _check_suffix(path):
-    # Most likely, two arguments in the wrong order.
-    if path.suffix in _OF_MODELS:
-        raise ValueError(
-            "Argument `path` must be that of a .tflite file, not of a Keras "
-            f"model. Received: path={str(path)!r}"
-        )
-
-
-def _check_numbers(batch_size, tolerance, min_agreement):
-    if type(batch_size) is not int or batch_size < 1:
-        raise ValueError(
-            "Argument `batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size!r}"
-        )
-    if tolerance is not None and not tolerance >= 0:
-        raise ValueError(
-            "Argument `tolerance` must be a float, 0 or more. "
-            f"Received: tolerance={tolerance!r}"
-        )
-    is_number = isinstance(min_agreement, numbers.Real)
-    if (
-        not is_number
-        or isinstance(min_agreement, bool)
-        or not 0 <= min_agreement <= 1
-    ):
-        raise ValueError(
-            "Argument `min_agreement` must be a float in [0, 1]. "
-            f"Received: min_agreement={min_agreement!r}"
-        )

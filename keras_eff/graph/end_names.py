@@ -7,6 +7,7 @@ import re
 import keras
 
 from keras_eff.graph.book import unwrapped
+from keras_eff.graph.walk import input_names
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import pack_outputs
 from keras_eff.graph.walk import producer
@@ -27,6 +28,15 @@ def end_names(model) -> tuple[list[str], list[str]]:
     """
     inputs, outputs = _wanted(model)
     return _unique(inputs), _unique(outputs)
+
+
+def file_names_of_keys(model) -> dict[str, str]:
+    """{what a dict of the model's inputs has as key in Keras: the file's name}.
+
+    They differ where the user named neither: Keras numbers each tensor.
+    """
+    names = end_names(model)[0]
+    return dict(zip(input_names(model), names, strict=False))
 
 
 def keep_end_names(model, quantized) -> None:

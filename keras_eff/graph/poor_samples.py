@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from keras_eff.graph.walk import input_names
+from keras_eff.graph.end_names import end_names
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
 
@@ -27,7 +27,7 @@ def warn_of_poor_samples(
         finds_ranges: Boolean, whether ranges are to be taken from them. If
             not, they are also compared with the ranges that the model has.
     """
-    names = input_names(model)
+    names, _ = end_names(model)
     found = {}
     for name, tensor, array in zip(names, model.inputs, samples, strict=True):
         fault = _sameness(array, 1 / _STEPS if finds_ranges else 0.0)

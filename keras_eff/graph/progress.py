@@ -1,6 +1,7 @@
 """A bar for work that may take long."""
 
 import itertools
+import sys
 import time
 from collections.abc import Callable
 
@@ -23,8 +24,8 @@ def progress(num_steps: int, verbose) -> Callable[[], None]:
 
     Args:
         num_steps: Positive integer, how many steps there are.
-        verbose: 0, silent; 1, a bar; "auto", a bar once the work takes longer
-            than two seconds.
+        verbose: 0, silent; 1, a bar; "auto", a bar on a terminal or in a
+            notebook once the work takes longer than two seconds.
     """
     bar = keras.utils.Progbar(num_steps)
     steps = itertools.count(1)
@@ -33,7 +34,14 @@ def progress(num_steps: int, verbose) -> Callable[[], None]:
     def advance():
         step = next(steps)
         takes_long = time.monotonic() - start > _PATIENCE_S
-        if verbose == 1 or (verbose == "auto" and takes_long):
+        is_wanted = verbose == "auto" and takes_long and _is_watched()
+        if verbose == 1 or is_wanted:
             bar.update(step)
 
     return advance
+
+
+def _is_watched():
+    # It is None in a process without standard output, and anything elsewhere.
+    is_terminal = hasattr(sys.stdout, "isatty") and sys.stdout.isatty()
+    return is_terminal or "ipykernel" in sys.modules

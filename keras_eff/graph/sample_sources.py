@@ -12,19 +12,20 @@ _LABELLED = {"x", "y", "sample_weight"}
 MOST_SAMPLES = 512
 
 
-def gathered(samples, names: list, ranks: list[int]):
+def gathered(samples, names: list, ranks: list[int], keys: dict | None = None):
     """The samples as an array, or a list or dict of arrays for several inputs.
 
     Args:
         samples: See `keras_eff.calibrate`.
         names: What a dict of the model's inputs has as keys, in their order.
         ranks: The number of dimensions of each input, the batch's with them.
+        keys: {another key that a dict may have: its name}.
 
     Raises:
         ValueError: If an element of a data set, generator or list is no
             sample or batch of them, or they differ in shape.
     """
-    reader = _Reader(names, ranks)
+    reader = _Reader(names, ranks, keys or {})
     if callable(samples) and not isinstance(samples, Iterable):
         # As TFLite's `representative_dataset`.
         samples = samples()
@@ -52,9 +53,10 @@ def _batches_of(dataset) -> Iterator:
 class _Reader:
     """Finds a model's inputs in what a source holds."""
 
-    def __init__(self, names, ranks):
+    def __init__(self, names, ranks, keys):
         self._names = names
         self._ranks = ranks
+        self._keys = keys
 
     def of_list(self, samples):
         """A list of inputs, a list of samples, or a tuple (x, y)."""
@@ -120,6 +122,7 @@ class _Reader:
 
     def _arrays(self, value):
         if isinstance(value, dict):
+            value = {self._keys.get(key, key): x for key, x in value.items()}
             if set(value) != set(self._names):
                 return None
             value = [value[name] for name in self._names]

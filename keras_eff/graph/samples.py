@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from keras_eff.graph.end_names import end_names
+from keras_eff.graph.end_names import file_names_of_keys
 from keras_eff.graph.sample_sources import gathered
-from keras_eff.graph.walk import input_names
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
@@ -19,7 +20,7 @@ def check_samples(model, samples) -> list[np.ndarray]:
     Args:
         model: Built `keras.Model`.
         samples: See `keras_eff.calibrate`. A dict has the keys that the model
-            takes: its own, else the names of its inputs.
+            takes, or the names of the inputs of its files.
 
     Raises:
         ValueError: If they do not fit the model's inputs in number, shape or
@@ -36,17 +37,19 @@ def check_samples(model, samples) -> list[np.ndarray]:
             "Argument `samples` must hold at least one sample. Received: "
             f"shapes {[array.shape for array in arrays]}"
         )
+    names, _ = end_names(model)
     return [
-        _fitted(array, tensor)
-        for array, tensor in zip(arrays, model.inputs, strict=True)
+        _fitted(*each) for each in zip(arrays, model.inputs, names, strict=True)
     ]
 
 
 def _in_order(model, samples):
-    names = input_names(model)
+    names, _ = end_names(model)
+    keys = file_names_of_keys(model)
     ranks = [len(tensor.shape) for tensor in model.inputs]
-    samples = gathered(samples, names, ranks)
+    samples = gathered(samples, names, ranks, keys)
     if isinstance(samples, dict):
+        samples = {keys.get(key, key): x for key, x in samples.items()}
         if set(samples) != set(names):
             raise ValueError(
                 f"Argument `samples` must have the keys {names}. "
@@ -74,7 +77,7 @@ def _array(sample):
     return array
 
 
-def _fitted(array, tensor):
+def _fitted(array, tensor, name):
     shape = tensor.shape[1:]
     fits = len(shape) == array.ndim - 1 and all(
         want in (None, got)
@@ -83,12 +86,12 @@ def _fitted(array, tensor):
     if not fits:
         raise ValueError(
             f"Argument `samples` must have shape (samples, {_text(shape)}) "
-            f"for input {tensor.name!r}. Received: shape {array.shape}"
+            f"for input {name!r}. Received: shape {array.shape}"
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(
             "Argument `samples` must be finite. Received: NaN or infinity "
-            f"for input {tensor.name!r}"
+            f"for input {name!r}"
         )
     wants_float = "float" in tensor.dtype
     if wants_float != (array.dtype.kind == "f") and not (
@@ -96,7 +99,7 @@ def _fitted(array, tensor):
     ):
         raise ValueError(
             f"Argument `samples` must be of dtype {tensor.dtype} for input "
-            f"{tensor.name!r}. Received: dtype {array.dtype}"
+            f"{name!r}. Received: dtype {array.dtype}"
         )
     return array.astype(tensor.dtype)
 

@@ -2,9 +2,9 @@
 
 import os
 
-from keras_eff.export.shape_argument import read_shapes
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.flatbuffer import read
+from keras_eff.tflite.shape_argument import read_shapes
 
 Shape = tuple[int, ...]
 

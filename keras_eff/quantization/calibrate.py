@@ -57,7 +57,7 @@ def calibrate(
             range of method "percentile"; as many are left out at either end.
         batch_size: Positive integer, samples per step.
         verbose: 0, silent; 1, a progress bar; "auto", a progress bar once it
-            takes longer than two seconds.
+            takes longer than two seconds, on a terminal or in a notebook.
 
     Returns:
         `model`.

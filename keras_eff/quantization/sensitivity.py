@@ -41,7 +41,7 @@ def quantization_sensitivity(
             in bits.
         batch_size: Positive integer, samples per step.
         verbose: 0, silent; 1, a progress bar; "auto", a progress bar once it
-            takes longer than two seconds.
+            takes longer than two seconds, on a terminal or in a notebook.
 
     Returns:
         A `Sensitivity`, which prints as a table, the worst first.

@@ -6,17 +6,15 @@ from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.tflite.file_weights import is_weight
 from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.int4 import packed
 from keras_eff.tflite.operator_versions import operator_code
 from keras_eff.tflite.operator_versions import raise_version
 from keras_eff.tflite.operator_versions import require_runtime
-from keras_eff.tflite.packing import pack
-from keras_eff.tflite.strip import drop_unused_tensors
-from keras_eff.tflite.strip import merge_buffers
+from keras_eff.tflite.strip_metadata import drop_unused_tensors
+from keras_eff.tflite.strip_metadata import merge_buffers
 
 # Where an operator reads its weight, and the axis with a scale for each.
-_WEIGHTS = {
+WEIGHT_PLACES = {
     "BATCH_MATMUL": (1, -1),
     "CONV_2D": (1, 0),
     "CONV_3D": (1, -1),
@@ -34,8 +32,8 @@ _TOLERANCE = 1e-5
 
 
 def store_weights(
-    data: bytes, num_bits: int, smallest: int, rounds: bool = False
-) -> bytes:
+    model: schema.ModelT, num_bits: int, smallest: int, rounds: bool = False
+) -> None:
     """Stores weights as integers; the file goes on to compute in float.
 
     A weight that holds `k * d`, with integers `k` and one `d` per channel or
@@ -49,18 +47,14 @@ def store_weights(
     memory than in the file.
 
     Args:
-        data: Content of a float .tflite file.
+        model: The model of a float file, which keeps its constants in its
+            tables.
         num_bits: 8 or 4, width of the integers, in bits.
         smallest: Integer, the number of elements below which a weight stays.
         rounds: Boolean, whether the float weights of convolutions, matrix
             products and tables are rounded to such integers. By default, what
             holds none stays float.
-
-    Raises:
-        ValueError: If `data` is not a complete .tflite file that keeps its
-            constants in its tables.
     """
-    model = parse(data)
     stored = False
     for graph in model.subgraphs:
         before = len(graph.tensors)
@@ -71,7 +65,6 @@ def store_weights(
         require_runtime(model, _RUNTIMES[num_bits])
     drop_unused_tensors(model)
     merge_buffers(model)
-    return pack(model)
 
 
 def _rewritten(model, graph, num_bits, smallest, find):
@@ -110,9 +103,9 @@ def _rewritten(model, graph, num_bits, smallest, find):
 def _weights_to_round(model, graph, operator):
     """Where an operator has its weight, and the axis with a scale for each."""
     kind = operator_name(model, operator)
-    if kind not in _WEIGHTS:
+    if kind not in WEIGHT_PLACES:
         return []
-    place, axis = _WEIGHTS[kind]
+    place, axis = WEIGHT_PLACES[kind]
     if kind == "BATCH_MATMUL" and operator.builtinOptions.adjY:
         axis = -2
     return [(place, axis)]

@@ -169,6 +169,28 @@ def test_wrong_files_are_errors(run, here, two_inputs, line, message):
     assert err.startswith("keras-eff: error: ") and message in err
 
 
+def test_each_of_several_outputs_has_a_row(run, here, tmp_path):
+    x = keras.Input((4,))
+    still = keras.layers.Dense(2, bias_initializer="ones", name="still")
+    head = keras.layers.Dense(3, name="head")
+    model = keras.Model(x, [head(x), still(x)])
+    still.kernel.assign(still.kernel * 1e-4)
+    paths = [tmp_path / "a", tmp_path / "b"]
+    keras_eff.export.to_tflite(model, paths[0])
+    keras_eff.export.to_tflite(
+        model, paths[1], "int8", np.load("x.npy"), min_agreement=0.0
+    )
+    code, out, _ = run("compare", *paths, "--samples=x.npy")
+    rows = [line.split() for line in out.splitlines() if "builtin" in line]
+    assert code == 0 and [row[1] for row in rows] == ["head", "still"]
+    assert "nearly constant, without R2: still[0, 1]\n" in out
+    _, out, _ = run("compare", *paths, "--samples=x.npy", "--json")
+    assert [row["output"] for row in json.loads(out)["outputs"]] == [
+        *("head", "still"),
+        *("head", "still"),
+    ]
+
+
 def test_files_with_other_numbers_of_outputs_are_an_error(run, here, tmp_path):
     x = keras.Input((4,))
     outputs = [keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)]

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,17 @@ def test_it_writes_the_file_and_prints_the_report(run, here, tmp_path):
     assert out.startswith(f"{tmp_path / 'm.tflite'}: {size:,} bytes (")
     report = keras_eff.export.inspect(tmp_path / "m.tflite")
     assert report.float_tensors == ()
+
+
+def test_json_holds_the_whole_report(run, here, tmp_path):
+    path = str(tmp_path / "m.tflite")
+    line = ("--json", "--quantize=float16", "--samples=x.npy")
+    code, out, err = run("convert", "model.keras", path, *line)
+    row = json.loads(out)
+    assert (code, err, row["path"]) == (0, "", path)
+    assert row["ops"] == keras_eff.export.inspect(path).ops
+    (output,) = row["against_model"]["outputs"]
+    assert output["agreement"] == 1.0 and len(output["channel_r2"]) == 3
 
 
 def test_only_options_of_the_user_are_passed_on(run, here, passed):
@@ -99,3 +112,9 @@ def test_nothing_of_tensorflow_reaches_the_terminal(start, here, tmp_path):
     finished = start("-m", "keras_eff", *line)
     assert (finished.returncode, finished.stderr) == (0, "")
     assert finished.stdout.startswith(str(tmp_path / "m.tflite"))
+
+
+def test_the_help_says_what_a_delegate_partition_is(run):
+    code, out, _ = run("convert", "--help")
+    assert code == 0
+    assert "connected piece" in " ".join(out.split()) and "XNNPACK" in out

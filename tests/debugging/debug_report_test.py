@@ -6,7 +6,9 @@ from keras_eff.debugging.debug_report import TensorError
 
 def report_of(*pairs):
     rows = [
-        TensorError(f"layer{i}", "CONV_2D", i, sqnr, drop, 0.5, 3.0, 0.1, 4)
+        TensorError(
+            f"layer{i}", "CONV_2D", i, sqnr, drop, 0.5, 3.0, 0.1, 4, (0,)
+        )
         for i, (sqnr, drop) in enumerate(pairs)
     ]
     return DebugReport("m.tflite", tuple(rows), 2, 16)
@@ -35,6 +37,6 @@ def test_a_long_table_is_cut():
 
 
 def test_a_float_tensor_has_no_steps():
-    row = TensorError("a", "ADD", 1, 90.0, 0.0, None, None, None, 4)
+    row = TensorError("a", "ADD", 1, 90.0, 0.0, None, None, None, 4, ())
     line = str(DebugReport("m.tflite", (row,), 0, 1)).splitlines()[2]
     assert line.split()[-3:] == ["-", "-", "-"]

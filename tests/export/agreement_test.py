@@ -26,7 +26,7 @@ def check(expected, actual, limit=0.8, is_random=False, step=None):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         comparison = compared(expected, actual, step)
-        check_agreement(comparison, limit, is_random, lambda: "The way out")
+        check_agreement(comparison, limit, is_random, lambda _: "The way out")
 
 
 def logits(count=64):
@@ -101,7 +101,7 @@ def test_noise_in_some_channels_does_not_raise_where_choices_agree():
     comparison = compared(expected, actual)
     assert comparison.agreement > 0.9 and comparison.worst_channel[-1] < 0.0
     with pytest.warns(UserWarning, match="channel 4 of output 'y'"):
-        check_agreement(comparison, 0.8, False, lambda: "")
+        check_agreement(comparison, 0.8, False, lambda _: "")
 
 
 def test_outputs_raise_where_nothing_but_the_choice_is_left():
@@ -132,7 +132,10 @@ def test_weak_evidence_warns(count, is_random):
     expected = softmax(logits(count))
     with pytest.warns(UserWarning, match="answers otherwise"):
         check_agreement(
-            compared(expected, expected[:, ::-1]), 0.8, is_random, lambda: ""
+            compared(expected, expected[:, ::-1]),
+            0.8,
+            is_random,
+            lambda _: "",
         )
 
 
@@ -141,7 +144,21 @@ def test_channels_below_one_step_are_warned_of_by_name():
     expected = uniform((64, 3)) * scale
     actual = np.rint(expected / 2.5) * 2.5
     with pytest.warns(UserWarning, match="channel 2 of output 'y' .*one step"):
-        check_agreement(compared(expected, actual, 2.5), 0.8, False, lambda: "")
+        check_agreement(
+            compared(expected, actual, 2.5), 0.8, False, lambda _: ""
+        )
+
+
+def test_what_is_nearly_constant_is_not_said_to_be_lost():
+    expected = 300.0 + uniform((64, 2)) * [0.5, 0.25]
+    actual = np.rint(expected)
+    comparison = compared(expected, actual, 1.0)
+    assert comparison.outputs[0].faint == (0, 1)
+    with pytest.warns(UserWarning, match="Nearly constant") as caught:
+        check_agreement(comparison, 0.8, False, lambda _: "")
+    (warning,) = caught
+    assert "channels 0, 1 of output 'y'" in str(warning.message)
+    assert "Lost" not in str(warning.message)
 
 
 def test_channels_that_are_lost_in_noise_are_warned_of():
@@ -149,7 +166,7 @@ def test_channels_that_are_lost_in_noise_are_warned_of():
     actual = expected.copy()
     actual[:, 1] = 15.0
     with pytest.warns(UserWarning, match="channel 1 of output 'y' .R2"):
-        check_agreement(compared(expected, actual), 0.8, False, lambda: "")
+        check_agreement(compared(expected, actual), 0.8, False, lambda _: "")
 
 
 def test_choices_of_what_hardly_varies_are_warned_of():
@@ -157,7 +174,7 @@ def test_choices_of_what_hardly_varies_are_warned_of():
     expected = 0.2 + normal((64, 5), 1e-4)
     actual = expected + normal((64, 5), 1e-3, seed=1)
     with pytest.warns(UserWarning, match="'y' .*hardly vary"):
-        check_agreement(compared(expected, actual), 0.8, False, lambda: "")
+        check_agreement(compared(expected, actual), 0.8, False, lambda _: "")
 
 
 def test_a_file_that_is_not_what_was_meant_raises_with_both_figures():
@@ -165,11 +182,23 @@ def test_a_file_that_is_not_what_was_meant_raises_with_both_figures():
     given = compared(expected, expected + 1.0)
     meant = compared(expected, expected + 0.1)
     share = 0.1 / np.abs(expected).max()
-    check_exactness("m", given, meant, 1.01 * share, lambda: "")
+    check_exactness("m", given, meant, 1.01 * share, lambda _: "")
     with pytest.raises(RuntimeError, match="compute what model 'm'") as caught:
-        check_exactness("m", given, meant, 0.99 * share, lambda: "The way out")
+        check_exactness(
+            "m", given, meant, 0.99 * share, lambda _: "The way out"
+        )
     for part in ("max 1;", "rounded: agreement 1.000", "max 0.1;", "way out"):
         assert part in str(caught.value)
     nan = compared(expected, expected * np.nan)
     with pytest.raises(RuntimeError, match="tolerance=inf"):
-        check_exactness("m", nan, nan, np.inf, lambda: "")
+        check_exactness("m", nan, nan, np.inf, lambda _: "")
+
+
+def test_the_way_out_is_asked_for_by_the_numbers_of_wrong_outputs():
+    right, wrong = logits(), logits()[::-1]
+    run = Execution([right, right], [right, right], 1, [None, None])
+    both = compare([right, wrong], run, ["a", "b"])
+    with pytest.raises(RuntimeError, match=r"output 'b': .* Wrong: \[1\];"):
+        check_agreement(both, 0.8, False, "Wrong: {}".format)
+    with pytest.raises(RuntimeError, match=r"tolerance=0.1. Wrong: \[1\]\."):
+        check_exactness("m", both, both, 0.1, "Wrong: {}".format)

@@ -104,6 +104,66 @@ def test_constants_have_no_r2():
     assert alone.r2 is alone.worst_channel is None
 
 
+def saturated(values):
+    """A softmax of two classes, of which one is certain."""
+    return np.concatenate([1.0 - 1e-4 * values, 1e-4 * values], axis=1)
+
+
+@pytest.mark.parametrize(
+    "make, near_constant",
+    [
+        (lambda x: 300.0 + x, (0,)),
+        (lambda x: 3.0 + x, ()),
+        (lambda x: 1e-3 * x, ()),
+        (saturated, (0, 1)),
+        (lambda x: 640.0 * saturated(x), (0,)),
+        (lambda x: np.concatenate([300.0 + x, x], axis=1), (0,)),
+    ],
+    ids=["offset", "varying", "small", "softmax", "boxes", "one_of_two"],
+)
+def test_channels_that_hardly_vary_have_no_r2(make, near_constant):
+    expected = make(np.linspace(0.0, 1.0, 30)[:, None])
+    actual = expected.mean(axis=0) + 0.01 * np.ptp(expected)
+    actual = np.broadcast_to(actual, expected.shape)
+    run = execution([actual], [actual], [None])
+    (row,) = compare([expected], run).outputs
+    assert row.near_constant == near_constant
+    known = [x is not None for x in row.channel_r2]
+    assert known == [i not in near_constant for i in range(len(known))]
+    assert (row.r2 is None) == (len(near_constant) == len(known))
+    # Where the file follows what little there is, R2 tells that.
+    (same,) = compare(
+        [expected], execution([expected], [expected], [None])
+    ).outputs
+    assert same.near_constant == () and same.r2 == 1.0
+
+
+def test_what_is_nearly_constant_is_said_in_words():
+    little = np.linspace(0.0, 1.0, 30)[:, None]
+    alone, beside = 300.0 + little, np.concatenate([300.0 + little, little], 1)
+    for expected, text in (
+        (alone, "nearly constant over the samples, max 1"),
+        (beside, "R2 1.000 (1 nearly constant channel left out), max 1"),
+        (np.concatenate([alone, alone + 9.0], 1), "1.000 of nearly constant"),
+        (np.full((30, 1), 300.0), "constant over the samples, max 1"),
+    ):
+        actual = expected + (expected > 9.0)
+        result = compare([expected], execution([actual], [actual], [None]))
+        assert text in str(result)
+
+
+def test_each_of_several_outputs_has_its_own_figures():
+    boxes, scores = np.arange(6.0)[:, None] * 100.0, np.arange(6.0)[:, None]
+    actual = [boxes + 5.0, scores + 0.25]
+    run = execution(actual, actual, [None, None])
+    result = compare([boxes, scores], run, ["boxes", "scores"])
+    first, second = str(result).split("; ")
+    assert first.startswith("boxes: R2 ") and first.endswith("max 5")
+    assert second.startswith("scores: R2 ") and second.endswith("max 0.25")
+    alone = compare([boxes], execution(*[actual[:1]] * 2, [None]))
+    assert str(alone) == first.removeprefix("boxes: ")
+
+
 def test_integers_agree_where_they_are_equal():
     expected = np.array([[1, 2], [3, 4]], "int32")
     actual = np.array([[1, 2], [0, 4]], "int32")

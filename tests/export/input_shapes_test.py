@@ -76,6 +76,15 @@ def test_shapes_come_in_the_structures_of_samples(given):
     assert fixed_shapes(model, given) == [(5, 6, 3), (4,)]
 
 
+def test_inputs_without_a_name_are_called_as_in_files():
+    inputs = [keras.Input((None, 2)), keras.Input((None, 2))]
+    model = keras.Model(inputs, layers.Add()(inputs))
+    with pytest.raises(ValueError, match="input 'input_layer' open"):
+        fixed_shapes(model, None)
+    given = {"input_layer": (5, 2), "input_layer_1": (5, 2)}
+    assert fixed_shapes(model, given) == [(5, 2), (5, 2)]
+
+
 def test_shapes_of_samples_are_the_default():
     arrays = [samples(7, 9, 3), samples(4).astype("int32")]
     assert fixed_shapes(two_inputs(), None, arrays) == [(7, 9, 3), (4,)]

@@ -69,3 +69,16 @@ def test_figures_of_what_was_meant_are_those_of_the_rounded_model():
     )
     assert rounded.max_abs_error == alone.max_abs_error
     assert rounded.agreement == 1.0 and rounded.float_agreement == 0.0
+
+
+def test_several_outputs_have_a_line_each():
+    expected, actual = [EXPECTED, EXPECTED[:, :1]], [EXPECTED + 0.25] * 2
+    actual[1] = expected[1] + 4.0
+    run = Execution(actual, actual, 1, [None, None])
+    both = compare(expected, run, ["scores", "size"])
+    text = str(report(against_model=both, against_rounded=both))
+    _, title, first, second, rounded, again, *_ = text.splitlines()
+    assert title == "  against the model (40 samples):"
+    assert first.startswith("    scores: agreement") and "max 0.25" in first
+    assert second.startswith("    size: R2 ") and second.endswith("max 4")
+    assert (rounded, again) == ("  against it rounded:", first)

@@ -601,10 +601,10 @@ def test_a_file_that_differs_is_refused(aware, images, tmp_path, monkeypatch):
     path = tmp_path / "m.tflite"
     path.write_bytes(b"what was there")
     other = keras_eff.calibrate(keras_eff.quantize(convnet()), images)
-    content = module.__globals__["file_content"]
+    content = module.__globals__["model_file"]
     monkeypatch.setitem(
         module.__globals__,
-        "file_content",
+        "model_file",
         lambda _, *rest: content(other, *rest),
     )
     with pytest.raises(RuntimeError, match="does not compute"):
@@ -617,7 +617,7 @@ def test_an_interruption_leaves_nothing(aware, images, tmp_path, monkeypatch):
     def interrupt(*unused):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(module.__globals__, "execute", interrupt)
+    monkeypatch.setitem(module.__globals__, "execute_unchecked", interrupt)
     with pytest.raises(KeyboardInterrupt):
         to_tflite(aware, tmp_path / "m.tflite", samples=images)
     assert_nothing_written(tmp_path)

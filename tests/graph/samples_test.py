@@ -84,6 +84,28 @@ def test_ids_must_be_integers():
         check_samples(two_inputs(), [IDS.astype("float32"), IMAGES])
 
 
+@pytest.fixture
+def nameless():
+    """A model of two inputs to which the user gave no names."""
+    inputs = [keras.Input((2,)), keras.Input((2,))]
+    return keras.Model(inputs, layers.Add()(inputs))
+
+
+def test_inputs_without_a_name_are_called_as_in_files(nameless):
+    names = ["input_layer", "input_layer_1"]
+    with pytest.raises(ValueError, match=f"keys .'{names[0]}', '{names[1]}'"):
+        check_samples(nameless, {"a": IMAGES, "b": IMAGES})
+    with pytest.raises(ValueError, match=f"NaN.*input '{names[1]}'"):
+        check_samples(nameless, [IMAGES, IMAGES * np.nan])
+    of_keras = [tensor.name for tensor in nameless.inputs]
+    assert set(of_keras).isdisjoint(names)
+    for keys in (names, of_keras):
+        given = dict(zip(keys, (IMAGES, 2.0 * IMAGES), strict=True))
+        for samples in (given, tf.data.Dataset.from_tensor_slices(given)):
+            first, second = check_samples(nameless, samples)
+            assert (first.max(), second.max()) == (0.5, 1.0)
+
+
 @pytest.mark.parametrize("as_dict", [False, True])
 def test_batches_come_in_the_structure_that_the_model_takes(as_dict):
     model = two_inputs(as_dict)

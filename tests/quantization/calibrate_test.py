@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -204,17 +206,19 @@ def test_the_batch_size_is_that_of_each_step(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "verbose, seconds, shown",
+    "verbose, seconds, is_terminal, shown",
     [
-        (0, 9.0, False),
-        (1, 0.0, True),
-        ("auto", 0.0, False),
-        ("auto", 9.0, True),
+        (0, 9.0, True, False),
+        (1, 0.0, False, True),
+        ("auto", 0.0, True, False),
+        ("auto", 9.0, True, True),
+        ("auto", 9.0, False, False),
     ],
 )
-def test_progress_is_shown_when_it_takes_long(
-    verbose, seconds, shown, monkeypatch, capsys
+def test_progress_is_shown_on_a_terminal_when_it_takes_long(
+    verbose, seconds, is_terminal, shown, monkeypatch, capsys
 ):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
     times = iter([0.0] + [seconds] * 100)
     monkeypatch.setattr("time.monotonic", lambda: next(times))
     calibrate(by_hand(), SAMPLES, "mse", batch_size=7, verbose=verbose)

@@ -10,6 +10,8 @@ from keras_eff.tflite.file_weights import weight_bytes
 from keras_eff.tflite.flatbuffer import parse
 
 to_tflite = keras_eff.export.to_tflite
+# For the layers below, whose initializers draw their seeds when made.
+keras.utils.set_random_seed(0)
 
 
 @pytest.fixture

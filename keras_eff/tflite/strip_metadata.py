@@ -4,8 +4,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.tflite.flatbuffer import intermediates
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.packing import pack
 
 # What a runtime or a delegate acts on; the rest describes the conversion.
 _KEPT_METADATA = {
@@ -16,7 +14,7 @@ _KEPT_METADATA = {
 }
 
 
-def strip(data: bytes) -> bytes:
+def strip_metadata(model: schema.ModelT) -> None:
     """Removes from a .tflite file what no runtime reads.
 
     Tensor names go, except those of the inputs and outputs, and with them the
@@ -24,15 +22,7 @@ def strip(data: bytes) -> bytes:
     says that a shape has a rank, tensors and operator codes that no operator
     uses. Equal constants are stored once.
     Signatures stay. The file computes bit for bit what it did.
-
-    Args:
-        data: Content of a .tflite file.
-
-    Raises:
-        ValueError: If `data` is not a complete .tflite file, or is one that
-            keeps its constants outside its tables, as files over 2 GB do.
     """
-    model = parse(data)
     model.description = model.metadataBuffer = None
     _drop_metadata(model)
     visible = {0, *(s.subgraphIndex for s in model.signatureDefs or [])}
@@ -43,7 +33,6 @@ def strip(data: bytes) -> bytes:
     drop_unused_tensors(model)
     _merge_operator_codes(model)
     merge_buffers(model)
-    return pack(model)
 
 
 def merge_buffers(model: schema.ModelT) -> None:

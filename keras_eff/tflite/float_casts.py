@@ -2,29 +2,19 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.packing import pack
-from keras_eff.tflite.strip import drop_unused_tensors
+from keras_eff.tflite.strip_metadata import drop_unused_tensors
 
 _EXACT = (schema.TensorType.BOOL, schema.TensorType.INT8)
 
 
-def drop_float_casts(data: bytes) -> bytes:
+def drop_float_casts(model: schema.ModelT) -> None:
     """Takes integers into integer tensors without a float on the way.
 
     Where a CAST makes floats of booleans or 8-bit integers, and a QUANTIZE
     makes 8-bit integers of them again, with the scale 1 and the zero point 0
     and nothing but a RESHAPE between, nothing is rounded: the CAST writes the
     integers itself.
-
-    Args:
-        data: Content of a .tflite file.
-
-    Raises:
-        ValueError: If `data` is not a complete .tflite file that keeps its
-            constants in its tables.
     """
-    model = parse(data)
     for graph in model.subgraphs:
         names = {id(x): operator_name(model, x) for x in graph.operators}
         folded = [
@@ -35,7 +25,6 @@ def drop_float_casts(data: bytes) -> bytes:
         ]
         graph.operators = [x for x in graph.operators if x not in folded]
     drop_unused_tensors(model)
-    return pack(model)
 
 
 def _fold(graph, names, quantize):

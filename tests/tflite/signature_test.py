@@ -2,14 +2,23 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from keras_eff.tflite.end_types import sign
 from keras_eff.tflite.execution import execute
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.inspection import inspect
 from keras_eff.tflite.packing import pack
-from keras_eff.tflite.strip import strip
+from keras_eff.tflite.signature import write_signature
+from keras_eff.tflite.strip_metadata import strip_metadata
+from tests.support.converted_files import rewritten
 
 ENDS = {"two_outputs": (["ids"], ["sum", "dense"])}
+
+
+def strip(data):
+    return rewritten(data, strip_metadata)
+
+
+def sign(data, *names):
+    return rewritten(data, write_signature, *names)
 
 
 @pytest.fixture

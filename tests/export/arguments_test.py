@@ -8,7 +8,7 @@ import pytest
 
 import keras_eff
 from keras_eff.command_line.main import main
-from keras_eff.export.backend import check_backend
+from keras_eff.export.arguments import check_backend
 
 WAY_OUT = "KERAS_BACKEND=tensorflow.*Received: backend 'jax'"
 

@@ -4,27 +4,25 @@ import itertools
 
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.packing import pack
-
 _SIGNATURE = b"serving_default"
 _FLOATS = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32)
 
 
-def sign(data: bytes, inputs: list[str], outputs: list[str]) -> bytes:
+def write_signature(
+    model: schema.ModelT, inputs: list[str], outputs: list[str]
+) -> None:
     """Gives a .tflite file its signature and the names that tools ask for.
 
-    The converter calls the ends after whatever operation happened to make
-    them. In a file that computes with floats, which other tools may go on to
-    quantize, a tensor without a name gets its number as one: they find tensors
-    by name. Nobody looks for those of a file of integers.
+    The converter calls inputs and outputs after whatever operation happened
+    to make them. In a file that computes with floats, which other tools may go
+    on to quantize, a tensor without a name gets its number as one: they find
+    tensors by name. Nobody looks for those of a file of integers.
 
     Args:
-        data: Content of a .tflite file.
+        model: The model of the file.
         inputs: The names of its inputs, in its order, no two alike.
         outputs: The same for its outputs.
     """
-    model = parse(data)
     graph = model.subgraphs[0]
     signature = schema.SignatureDefT()
     signature.signatureKey = _SIGNATURE
@@ -43,7 +41,6 @@ def sign(data: bytes, inputs: list[str], outputs: list[str]) -> bytes:
         elif tensor.name:
             tensor.name = _free(tensor.name, taken)
             taken.add(tensor.name)
-    return pack(model)
 
 
 def _ports(indices, names):
