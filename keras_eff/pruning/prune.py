@@ -5,16 +5,14 @@ import numpy as np
 
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.cloning import assign
-from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import copy_state
-from keras_eff.graph.cloning import with_transforms
+from keras_eff.graph.cloning import chain_of
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.selection import operations
 from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
+from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.pruning.left_dense import left_dense
 from keras_eff.pruning.left_dense import tell
@@ -144,17 +142,13 @@ class _Masker(Rewriter):
         if not weights or self.keeps(layer):
             return super().rule(call)
         self.begin(call)
-        is_new = id(layer) not in self._layers
-        outputs = self.apply(
+        return self.apply(
             id(layer),
             lambda: self._masked(layer, weights),
             None,
             *call.args,
             **call.kwargs,
         )
-        if is_new:
-            _copy_state(layer, self._layers[id(layer)])
-        return outputs
 
     def _fitting(self, layer):
         """The weights of a layer that the pattern fits."""
@@ -174,13 +168,6 @@ class _Masker(Rewriter):
 
     def _masked(self, layer, weights):
         """A clone with a mask for each weight, in place of older ones."""
-        chain = getattr(layer, "transforms", ())
-        new = {weight.path for weight in weights}
-        others = [
-            clone(step)
-            for step in chain
-            if not isinstance(step, PruningMask) or step.weight_name not in new
-        ]
         masks = [
             PruningMask(
                 self._schedule or _schedule_of(layer),
@@ -192,15 +179,22 @@ class _Masker(Rewriter):
             for weight in weights
         ]
         self.made += masks
-        return with_transforms(layer, [*masks, *others])
+        masked = chain_of(layer).with_step(*masks)
+        older = {step.weight_name: step for step in _masks_of(layer)}
+        for mask in masks:
+            if mask.weight_name in older:
+                copy_state(older[mask.weight_name], mask)
+        return masked
+
+
+def _masks_of(layer):
+    steps = getattr(layer, "transforms", ())
+    return [step for step in steps if isinstance(step, PruningMask)]
 
 
 def _schedule_of(layer):
     """The schedule that a layer has from before, or None."""
-    for step in getattr(layer, "transforms", ()):
-        if isinstance(step, PruningMask):
-            return step.schedule
-    return None
+    return next((mask.schedule for mask in _masks_of(layer)), None)
 
 
 def _thin_layers(model):
@@ -247,18 +241,6 @@ def _named(skip):
     if isinstance(skip, (list, tuple, set)):
         return [_named(item) for item in skip]
     return getattr(skip, "__name__", skip)
-
-
-def _copy_state(layer, pruned):
-    """Gives a masked clone all state of a layer, and the masks that it had."""
-    copy_state(unwrapped(layer), pruned.layer)
-    old = {
-        (s.weight_name, s.order): s for s in getattr(layer, "transforms", ())
-    }
-    for step in pruned.transforms:
-        before = old.get((step.weight_name, step.order))
-        if before is not None:
-            assign(step, before.variables)
 
 
 def _prune_now(model, masks, sparsity):

@@ -5,14 +5,14 @@ from keras import layers
 from keras import ops
 
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.cloning import with_weight_fake_quant
 from keras_eff.graph.cloning import without_activation
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers import WeightTransform
+from keras_eff.layers.cloning import assign
+from keras_eff.layers.cloning import copy_state
 from keras_eff.quantization.quantize import quantize
 
 
