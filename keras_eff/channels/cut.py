@@ -1,5 +1,7 @@
 """Models without, and with silent, channels."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -12,9 +14,10 @@ from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.walk import copy_bare
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import rebuild
-from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
+from keras_eff.layers.cloning import assign
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.weight_transform import followed_axes
 
 
 class Cutter(Rewriter):
@@ -47,7 +50,9 @@ class Cutter(Rewriter):
         outputs = self.apply(
             id(operation),
             lambda: self._smaller(site),
-            self._values(site) if has_state else None,
+            functools.partial(_fill, values=self._values(site))
+            if has_state
+            else None,
             *call.args,
             **call.kwargs,
         )
@@ -200,9 +205,30 @@ def _arrays_as_zeros(layer):
 
 
 def _cuts_of(site: Site, variable):
-    """The cuts of a variable; those of its weight, if it is a mask."""
+    """The cuts of a variable; of the state of a step, those of its weight."""
     layer = site.operation
     for step in getattr(layer, "transforms", ()):
-        if isinstance(step, PruningMask) and variable is step.mask:
-            variable = layer.variable_of(step)
+        if any(variable is state for state in step.variables):
+            cuts = site.cuts.get(id(layer.variable_of(step)), {})
+            followed = followed_axes(step, variable)
+            return {
+                i: cuts[axis] for i, axis in followed.items() if axis in cuts
+            }
     return site.cuts.get(id(variable), {})
+
+
+def _fill(layer, values):
+    """Gives a smaller layer its weights, and its steps their state."""
+    left = dict(zip(map(id, layer.variables), values, strict=False))
+    for step in getattr(layer, "transforms", ()):
+        for variable in step.variables:
+            shape = left[id(variable)].shape
+            if shape != tuple(variable.shape):
+                raise ValueError(
+                    f"Layer {layer.name!r} cannot lose channels: the state of "
+                    "a step of its weights does not follow their axes. Define "
+                    f"`{type(step).__name__}.state_axes`, or keep the layer "
+                    f"whole with `skip`. Received: a variable of shape {shape}"
+                    f" where {tuple(variable.shape)} is left"
+                )
+    assign(layer, values)
