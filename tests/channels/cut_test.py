@@ -283,7 +283,11 @@ class PerChannel(keras_eff.layers.WeightTransform):
             "number": (),
             "others": (3,),
         }.items():
-            setattr(self, name, self.add_weight(shape=size, **options))
+            setattr(self, name, self.add_weight(size, name=name, **options))
+
+    def state_axes(self, variable):
+        axes = {"column": (-1,), "row": (0, None)}
+        return axes.get(variable.name) or super().state_axes(variable)
 
     def call(self, weight):
         state = self.column * self.row + self.like
