@@ -97,7 +97,7 @@ def test_channels_go_along_the_axes_that_are_declared(register, same_as_masked):
 
 def test_masks_of_declared_weights_are_cut_with_them(register):
     register(Projection)
-    mask = keras_eff.layers.PruningMask("matrix")
+    mask = keras_eff.layers.PruningMask(weight="matrix")
     own = keras_eff.layers.TransformedWeights(Projection(6, name="own"), [mask])
     plan = keras_eff.plan_channels(between(own), 0.5)
     (step,) = plan.remove().get_layer("own").transforms
