@@ -1,5 +1,6 @@
 from keras_eff.layers.depthwise_separable import DepthwiseSeparable
 from keras_eff.layers.fake_quant import FakeQuant
+from keras_eff.layers.grid import Grid
 from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.layers.linear_recurrence import LinearRecurrence
 from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
@@ -21,6 +22,7 @@ from keras_eff.layers.zoneout import Zoneout
 __all__ = [
     "DepthwiseSeparable",
     "FakeQuant",
+    "Grid",
     "KeepFloat",
     "LinearRecurrence",
     "LocalAttentionPooling",

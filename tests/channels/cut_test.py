@@ -285,6 +285,13 @@ class PerChannel(keras_eff.layers.WeightTransform):
         }.items():
             setattr(self, name, self.add_weight(shape=size, **options))
 
+    def state_axes(self, variable):
+        known = {"column": (-1,), "row": (0, None)}
+        names = [n for n in known if variable is getattr(self, n)]
+        if names:
+            return known[names[0]]
+        return super().state_axes(variable)
+
     def call(self, weight):
         state = self.column * self.row + self.like
         return weight * (1 + state * self.number)

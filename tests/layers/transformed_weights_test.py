@@ -29,7 +29,7 @@ CASES = {
     ),
     "Embedding": (
         lambda: layers.Embedding(5, 2),
-        lambda: WeightFakeQuant(3, (), weight="embeddings"),
+        lambda: WeightFakeQuant(3, (), weight_name="embeddings"),
         IDS,
     ),
 }
@@ -115,7 +115,7 @@ def normalizing_model(steps, wraps):
         norm = layers.BatchNormalization(momentum=0.5)
         if wraps:
             dense = TransformedWeights(dense, [steps.Mask()])
-            norm = TransformedWeights(norm, [steps.Mask(weight="gamma")])
+            norm = TransformedWeights(norm, [steps.Mask(weight_name="gamma")])
         model.add(dense)
         model.add(layers.ActivityRegularization(l1=0.1))
         model.add(norm)
@@ -177,7 +177,7 @@ class Measuring(layers.Layer):
 
 def test_a_layer_without_build_keeps_its_metrics_seeds_and_losses():
     layer = Measuring()
-    step = WeightFakeQuant(weight="dense.kernel")
+    step = WeightFakeQuant(weight_name="dense.kernel")
     model = keras.Sequential(
         [keras.Input((3,)), TransformedWeights(layer, [step])]
     )
@@ -275,7 +275,7 @@ def test_input_is_checked_as_by_the_layer():
     ],
 )
 def test_the_layer_must_have_the_weight(layer, weight):
-    wrapper = TransformedWeights(layer, [WeightFakeQuant(weight=weight)])
+    wrapper = TransformedWeights(layer, [WeightFakeQuant(weight_name=weight)])
     message = f"has no weight '{weight}' to transform. Received: transforms="
     with pytest.raises(ValueError, match=message):
         wrapper.build((None, 3))

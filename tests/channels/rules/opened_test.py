@@ -153,7 +153,7 @@ def test_a_weight_outside_of_the_layers_is_told_of():
 
 
 def test_a_block_behind_steps_stays_whole():
-    steps = [keras_eff.layers.PruningMask(weight="inner.kernel")]
+    steps = [keras_eff.layers.PruningMask(weight_name="inner.kernel")]
     block = keras_eff.layers.TransformedWeights(Block(name="own"), steps)
     plan = keras_eff.plan_channels(between(block), 0.5)
     reasons = {name: reason for name, _, reason in plan.left}
