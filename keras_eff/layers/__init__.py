@@ -1,14 +1,15 @@
 from keras_eff.layers.depthwise_separable import DepthwiseSeparable
 from keras_eff.layers.fake_quant import FakeQuant
+from keras_eff.layers.grid import Grid
 from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.layers.linear_recurrence import LinearRecurrence
 from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 from keras_eff.layers.local_projected_attention import LocalProjectedAttention
 from keras_eff.layers.projection_layer import ProjectionLayer
-from keras_eff.layers.prunable_conv1d import PrunableConv1D
-from keras_eff.layers.prunable_conv2d import PrunableConv2D
-from keras_eff.layers.prunable_dense import PrunableDense
-from keras_eff.layers.prunable_depthwise_conv2d import PrunableDepthwiseConv2D
+from keras_eff.layers.prunable_layers import PrunableConv1D
+from keras_eff.layers.prunable_layers import PrunableConv2D
+from keras_eff.layers.prunable_layers import PrunableDense
+from keras_eff.layers.prunable_layers import PrunableDepthwiseConv2D
 from keras_eff.layers.pruning_mask import PruningMask
 from keras_eff.layers.qrnn import QRNN
 from keras_eff.layers.set_mask import SetMask
@@ -21,6 +22,7 @@ from keras_eff.layers.zoneout import Zoneout
 __all__ = [
     "DepthwiseSeparable",
     "FakeQuant",
+    "Grid",
     "KeepFloat",
     "LinearRecurrence",
     "LocalAttentionPooling",
