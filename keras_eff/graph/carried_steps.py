@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_eff.graph.book import unwrapped
+from keras_eff.graph.book import weight_of
 from keras_eff.graph.cloning import clone
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import assign
@@ -65,5 +66,4 @@ def _changes(step, part):
     """The axes of the channels, which another shape has elsewhere."""
     if "channel_axes" not in step.get_config():
         return {}
-    is_depthwise = "Depthwise" in type(part).__name__
-    return {"channel_axes": (-2, -1) if is_depthwise else (-1,)}
+    return {"channel_axes": weight_of(part).outputs}

@@ -9,9 +9,10 @@ from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers import WeightTransform
 from keras_eff.layers.cloning import clone_layer
+from keras_eff.layers.cloning import copy_state
 
 
-def clone(operation, adapt=lambda config: config, /, **changes):
+def clone(operation, adapt=lambda config: config, **changes):
     """A new operation; see `layers.cloning.clone_layer`."""
     if not isinstance(operation, keras.layers.Layer):
         return copy_bare(operation)
@@ -23,21 +24,21 @@ def with_weight_fake_quant(layer, num_bits: int):
 
     One for each kernel. Steps that the layer has already are kept, with their
     state; an earlier fake-quant of a weight makes way for the new one. A step
-    of the user's that has a grid, and is the last of a weight, stands in its
+    of the user's that has a grid, and is the last of the weight, stands in its
     place.
     """
     chain = chain_of(layer)
     last = {step.weight_name: step for step in chain.transforms}
-    rounded = {name for name, step in last.items() if has_own_grid(step)}
-    return chain.with_step(
-        *(
-            WeightFakeQuant(
-                num_bits, x.scales, weight_name=x.name, dtype="float32"
-            )
-            for x in kernels_of(layer)
-            if x.name not in rounded
-        )
-    )
+    new = [
+        WeightFakeQuant(num_bits, x.scales, weight_name=x.name, dtype="float32")
+        for x in kernels_of(layer)
+        if x.name not in last or not has_own_grid(last[x.name])
+    ]
+    if new:
+        return chain.with_step(*new)
+    copy = clone(layer)
+    copy_state(layer, copy)
+    return copy
 
 
 def has_own_grid(step) -> bool:

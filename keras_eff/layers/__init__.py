@@ -6,10 +6,10 @@ from keras_eff.layers.linear_recurrence import LinearRecurrence
 from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 from keras_eff.layers.local_projected_attention import LocalProjectedAttention
 from keras_eff.layers.projection_layer import ProjectionLayer
-from keras_eff.layers.prunable_conv1d import PrunableConv1D
-from keras_eff.layers.prunable_conv2d import PrunableConv2D
-from keras_eff.layers.prunable_dense import PrunableDense
-from keras_eff.layers.prunable_depthwise_conv2d import PrunableDepthwiseConv2D
+from keras_eff.layers.prunable_layers import PrunableConv1D
+from keras_eff.layers.prunable_layers import PrunableConv2D
+from keras_eff.layers.prunable_layers import PrunableDense
+from keras_eff.layers.prunable_layers import PrunableDepthwiseConv2D
 from keras_eff.layers.pruning_mask import PruningMask
 from keras_eff.layers.qrnn import QRNN
 from keras_eff.layers.set_mask import SetMask

@@ -12,7 +12,7 @@ from keras_eff.layers.sublayers import children_of
 from keras_eff.layers.sublayers import layers_of
 
 
-def clone_layer(layer, adapt=lambda config: config, /, **changes):
+def clone_layer(layer, /, adapt=lambda config: config, **changes):
     """A new layer from the config of another, some entries changed.
 
     Its weights are new: `copy_state` carries them over.
