@@ -95,6 +95,25 @@ def test_channels_go_along_the_axes_that_are_declared(register, same_as_masked):
     assert not plan.without_macs
 
 
+class Mask(keras_eff.layers.WeightTransform):
+    order = 0
+
+    def build(self, shape):
+        self.mask = self.add_weight(shape=shape)
+
+    def call(self, weight):
+        return weight * self.mask
+
+
+def test_state_of_steps_is_cut_with_a_declared_weight(register):
+    register(Projection)
+    steps = [Mask("matrix")]
+    own = keras_eff.layers.TransformedWeights(Projection(6, name="own"), steps)
+    plan = keras_eff.plan_channels(between(own), 0.5)
+    (step,) = plan.remove().get_layer("own").transforms
+    assert tuple(step.mask.shape) == (3, 1, 4)
+
+
 def test_an_input_that_leaves_a_constant_stays(register, same_as_masked):
     register(Projection)
     plan = same_as_masked(between(Projection(6), "sigmoid"), 0.5)
