@@ -86,7 +86,7 @@ def read_choice(name: str, value: Any, choices: Iterable, *, also="") -> Any:
         if type(found) is type(choice) and found == choice:
             return choice
     quoted = [f'"{c}"' if isinstance(c, str) else str(c) for c in choices]
-    expected = " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
+    expected = f"one of {', '.join(quoted)}"
     raise wrong_argument(name, value, expected, also)
 
 

@@ -3,6 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from keras_eff import distillation
+from keras_eff import layers
+from keras_eff import schedules
 from keras_eff.arguments import read_boolean
 from keras_eff.arguments import read_choice
 from keras_eff.arguments import read_integer
@@ -89,7 +92,7 @@ def test_a_boolean_is_no_number():
 def test_a_choice_is_of_the_type_of_one_that_is_offered():
     assert read_choice("x", None, ("a", None)) is None
     for value in (True, "c", ["a"], np.zeros(2)):
-        with pytest.raises(ValueError, match='must be "a", 1 or None. Rec'):
+        with pytest.raises(ValueError, match='must be one of "a", 1, None. R'):
             read_choice("x", value, ("a", 1, None))
 
 
@@ -98,3 +101,25 @@ def test_a_string_is_not_empty():
     for value in ("", b"dense", 3):
         with pytest.raises(ValueError, match="`x` must be a string"):
             read_string("x", value)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (layers.FakeQuant, "num_bits", 4),
+        (layers.FakeQuant, "momentum", 0.5),
+        (layers.ProjectionLayer, "num_features", 8),
+        (layers.ProjectionLayer, "mask_padding", False),
+        (layers.QRNN, "units", 8),
+        (layers.TokenDistortion, "rate", 0.5),
+        (layers.TokenDistortion, "seed", 3),
+        (layers.WeightFakeQuant, "num_bits", 4),
+        (schedules.ConstantSparsity, "target_sparsity", 0.5),
+        (distillation.Stage, "begin_epoch", 2),
+        (distillation.ConnectedFeatures, "learning_rate", 0.5),
+    ],
+)
+def test_what_a_user_makes_keeps_python_values_of_numpys(make, name, value):
+    for given in (np.asarray(value)[()], np.asarray(value)):
+        found = make(**{name: given}).get_config()[name]
+        assert found == value and type(found) is type(value)

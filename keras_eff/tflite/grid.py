@@ -3,7 +3,7 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.ops.fake_quant import check_num_bits
+from keras_eff.arguments import read_integer
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.flatbuffer import parse
@@ -57,7 +57,7 @@ def restore_grid(data: bytes, num_bits: int, stored_bits: int = 8) -> bytes:
         ValueError: If `num_bits` is out of range or `data` is not a complete
             .tflite file that keeps its constants in its tables.
     """
-    num_bits = check_num_bits("num_bits", num_bits, 2, min(7, stored_bits))
+    num_bits = read_integer("num_bits", num_bits, 2, min(7, stored_bits))
     model = parse(data)
     limit = 2 ** (num_bits - 1) - 1
     step = (2 ** (stored_bits - 1) - 1) // limit

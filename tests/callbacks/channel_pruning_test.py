@@ -34,7 +34,7 @@ def trained():
     """A model after six steps, two of them since the last update; its log."""
     model = network()
     schedule = PolynomialDecay(0.0, 0.5, 0, 4)
-    pruning = ChannelPruning(schedule, frequency=4)
+    pruning = ChannelPruning(schedule, interval=4)
     fit = model.fit(X, Y, 16, 1, verbose=0, callbacks=[pruning])
     return model, fit.history
 
@@ -115,7 +115,7 @@ TARGETS = RNG.normal(size=(64, 4)).astype("float32")
 
 def half(end_step=6, **options):
     schedule = PolynomialDecay(0.0, 0.5, 0, end_step)
-    return ChannelPruning(schedule, frequency=3, **options)
+    return ChannelPruning(schedule, interval=3, **options)
 
 
 def train(model, *callbacks, epochs=2, **options):
@@ -189,7 +189,7 @@ def test_averages_and_files_hold_silent_channels(tmp_path, order):
     # Averages of a new optimizer, without an update in this training.
     again = keras.optimizers.Adam(use_ema=True, ema_momentum=0.9)
     model.compile(again, "mse", jit_compile=False)
-    train(model, ChannelPruning(ConstantSparsity(0.5), frequency=100))
+    train(model, ChannelPruning(ConstantSparsity(0.5), interval=100))
     assert num_silent(model) == 4
 
 
@@ -267,12 +267,12 @@ def test_without_an_optimizer_batches_are_counted():
     "error, options",
     [
         (TypeError, {"schedule": 0.5}),
-        (ValueError, {"frequency": 0}),
+        (ValueError, {"interval": 0}),
         (ValueError, {"scope": "erk"}),
         (ValueError, {"multiple_of": 0}),
         (ValueError, {"max_layer_sparsity": 1.0}),
     ],
-    ids=["schedule", "frequency", "scope", "multiple_of", "max_layer_sparsity"],
+    ids=["schedule", "interval", "scope", "multiple_of", "max_layer_sparsity"],
 )
 def test_arguments_out_of_range_raise(error, options):
     (name,) = options
