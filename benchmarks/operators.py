@@ -21,7 +21,8 @@ import keras_eff
 from keras_eff.export.conversion import convert
 from keras_eff.lowering.lowering import Lowering
 from keras_eff.lowering.rules import RULES
-from keras_eff.tflite.strip import strip
+from keras_eff.tflite.model_file import rewrite
+from keras_eff.tflite.strip_metadata import strip_metadata
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("rounds", 5, "Rounds of latency measurements.")
@@ -88,7 +89,7 @@ def row(title, step, kind, folder):
     for number, rules in enumerate((without, RULES)):
         data = convert(Lowering(rules).lower(model), "int8", 1, "int8")
         paths.append(folder / f"{number}.tflite")
-        paths[-1].write_bytes(strip(data))
+        paths[-1].write_bytes(rewrite(data, [strip_metadata]).data)
         run = keras_eff.export.execute(paths[-1], [samples[:1]])
         partitions.append(run.delegate_partitions)
     times = [

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib.util
 import pathlib
 import re
 import statistics
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "pruning": {*_ENGINE, "quantization"},
     "factorization": _ENGINE,
     "distillation": {*_ENGINE, "atomic_write"},
-    "channels": {*_ENGINE, "atomic_write", "export", "latency"},
+    "channels": {*_ENGINE, "atomic_write"},
     "callbacks": {
         *(*_ENGINE, *_TECHNIQUES, "distillation", "channels", "tuning"),
     },
@@ -48,6 +49,7 @@ MAY_IMPORT = {
     "export": {*_FILES, "debugging", "micro", "edgetpu"},
     "edgetpu": {*_FILES, "export"},
     "latency": {*_PLAIN, "tflite", "export"},
+    "planning": {*_ENGINE, "atomic_write", "channels", "export", "latency"},
     "text": set(),
 }
 # They import nothing of keras_eff themselves.
@@ -67,6 +69,12 @@ DEPLOYMENT_LIBRARIES = {
 }
 PRIVATE_MODULES = ("keras.src", "tensorflow.python")
 VAGUE_WORDS = {"util", "utils", "misc", "common", "helper", "helpers"}
+# The book of layers, and a table of operator types of TensorFlow.
+MAY_LIST_LAYERS = {
+    "graph/layer_entries.py",
+    "graph/operation_entries.py",
+    "lowering/traced_graph.py",
+}
 # Written so that it does not find itself.
 OUTSIDE_PATHS = re.compile(r"/work[/]|[.][.]/shared")
 
@@ -176,6 +184,56 @@ def test_no_file_or_folder_has_a_vague_name():
         return {w for name in names for w in name.split("_")} & VAGUE_WORDS
 
     check(PYTHON_FILES, vague)
+
+
+@functools.cache
+def keras_layers():
+    """The names of the layer classes of Keras."""
+    package = pathlib.Path(importlib.util.find_spec("keras").origin).parent
+    imports = ast.parse((package / "layers" / "__init__.py").read_text())
+    names = {
+        alias.name
+        for node in imports.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return {name for name in names if name[0].isupper()} - {"Layer"}
+
+
+def named_layers(nodes):
+    """The layer classes of Keras that strings and attributes name."""
+    words = set()
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words |= set(node.value.split())
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+    return words & keras_layers()
+
+
+def items(node):
+    if isinstance(node, (ast.List, ast.Set, ast.Tuple)):
+        return node.elts
+    return node.keys + node.values if isinstance(node, ast.Dict) else []
+
+
+def test_only_the_book_of_layers_knows_them_by_name():
+    def known(path):
+        if path.relative_to(PACKAGE).as_posix() in MAY_LIST_LAYERS:
+            return []
+        nodes = list(ast.walk(syntax(path)))
+        tables = [items(node) for node in nodes]
+        comparisons = [
+            ast.walk(node)
+            for node in nodes
+            if isinstance(node, ast.Compare) and "__name__" in ast.unparse(node)
+        ]
+        return [
+            *(names for names in map(named_layers, tables) if len(names) > 2),
+            *filter(None, map(named_layers, comparisons)),
+        ]
+
+    check(PACKAGE_FILES, known)
 
 
 def test_a_layer_or_callback_file_has_one_public_class():

@@ -7,7 +7,6 @@ from absl import flags as absl_flags
 import keras_eff
 from keras_eff.command_line.command import Command
 from keras_eff.command_line.command import given
-from keras_eff.command_line.keras_model import check_exports
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
 from keras_eff.command_line.samples import SOURCES
@@ -102,7 +101,10 @@ def _run(flags, operands):
     samples = load_samples(flags.samples)
     options = given(flags, _OPTIONS) | given_shapes(flags)
     with quiet_tensorflow():
-        check_exports("keras-eff convert")
+        # Here: it imports Keras.
+        from keras_eff.export.arguments import check_backend
+
+        check_backend("keras-eff convert")
         model = load_model(model_path)
         report = keras_eff.export.to_tflite(
             model, path, samples=samples, **options
