@@ -15,7 +15,11 @@ PYTHON_FILES = sorted(
     for folder in ("keras_eff", "tests", "examples", "benchmarks")
     for path in (ROOT / folder).rglob("*.py")
 )
-PROSE_FILES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PROSE_FILES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/**/*.md")
+    for path in ROOT.glob(pattern)
+)
 
 # Each part of keras_eff, and the other parts it may import.
 _PLAIN = {"atomic_write", "printable", "command", "child_process"}
@@ -75,6 +79,9 @@ MAY_LIST_LAYERS = {
     "graph/operation_entries.py",
     "lowering/traced_graph.py",
 }
+# What the pages run and link to.
+COMMANDS = re.compile(r"python (?:-m (benchmarks[.\w]+)|(examples/\w+)\.py)")
+LINKS = re.compile(r"\]\((?!https?:)([^)#]+)")
 # Written so that it does not find itself.
 OUTSIDE_PATHS = re.compile(r"/work[/]|[.][.]/shared")
 
@@ -269,3 +276,14 @@ def test_no_file_points_outside_the_tree():
         PYTHON_FILES + PROSE_FILES,
         lambda path: OUTSIDE_PATHS.findall(path.read_text()),
     )
+
+
+def test_what_the_pages_run_and_link_to_is_there():
+    def lost(path):
+        text = path.read_text()
+        modules = [a.replace(".", "/") or b for a, b in COMMANDS.findall(text)]
+        scripts = [ROOT / f"{module}.py" for module in modules]
+        linked = [path.parent / link for link in LINKS.findall(text)]
+        return [str(each) for each in scripts + linked if not each.exists()]
+
+    check(PROSE_FILES, lost)

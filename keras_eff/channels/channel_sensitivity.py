@@ -79,7 +79,7 @@ def channel_sensitivity(
             f'Argument `mode` must be "max" or "min". Received: mode={mode!r}'
         )
     check_graph(model, "keras_eff.channel_sensitivity")
-    planner = Planner(model, saliency, False, Limits(), (), dataset)
+    planner = Planner(model, saliency, "layer", Limits(), (), dataset)
 
     def evaluated():
         return _evaluate(model, dataset, metric, batch_size)

@@ -9,11 +9,11 @@ from keras_eff.distillation.compiled_losses import CompiledLoss
 from keras_eff.distillation.compiled_losses import losses_of_outputs
 from keras_eff.distillation.distillation_loss import mended
 from keras_eff.distillation.distillation_loss import unreduced
-from keras_eff.distillation.labels_distillation import LabelsDistillation
 from keras_eff.distillation.logits import check_activation
 from keras_eff.distillation.logits import check_label_activation
 from keras_eff.distillation.logits import to_label_logits
 from keras_eff.distillation.logits import to_logits
+from keras_eff.distillation.losses.labels_distillation import LabelsDistillation
 
 _TEMPERATURE = 3.0
 

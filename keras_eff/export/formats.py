@@ -16,7 +16,7 @@ class Format:
             "dynamic", "int8" or "int16x8".
         tolerance: Mean error over the largest output above which a file is
             refused. What was measured on correct files is in
-            benchmarks/README.md, and a wrong one misses by far.
+            benchmarks/export/README.md, and a wrong one misses by far.
         io_dtypes: What its float inputs and outputs can be; the first is the
             default.
         takes_zeros: Whether weights can be stored without their zeros.
