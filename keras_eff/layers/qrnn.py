@@ -23,8 +23,8 @@ class QRNN(keras.layers.Layer):
 
     Takes the place of `keras.layers.LSTM`, with the same call signature, also
     in `keras.layers.Bidirectional`. What costs most, the gates, is one
-    convolution over all steps at once; what recurs has no weights.
-    A file for a static length has no loop.
+    convolution over all steps at once; what recurs has no weights. A file for
+    a static length has no loop.
 
     With `z = activation(conv(x))` and gates
     `f, o, i = recurrent_activation(conv(x))`, of `window` inputs each:
@@ -132,11 +132,9 @@ class QRNN(keras.layers.Layer):
         # Without it there is no state of random numbers either.
         self.zoneout_layer = None
         if self.zoneout:
+            name = f"{self.name}_zoneout"
             self.zoneout_layer = Zoneout(
-                self.zoneout,
-                self.seed,
-                name=f"{self.name}_zoneout",
-                dtype=policy,
+                self.zoneout, self.seed, name=name, dtype=policy
             )
         averages = pooling != "ifo" and self.activation in _WITHIN_ONE
         self.recurrence = LinearRecurrence(
