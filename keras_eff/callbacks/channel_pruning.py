@@ -9,6 +9,7 @@ from keras_eff.callbacks.after_history import after_history
 from keras_eff.callbacks.steps import accumulation_steps
 from keras_eff.callbacks.steps import check_schedule
 from keras_eff.callbacks.steps import iterations
+from keras_eff.channels.choice import SCOPES
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.planner import Planner
@@ -115,7 +116,7 @@ class ChannelPruning(keras.callbacks.Callback):
         self.schedule = schedule
         self.interval = read_integer("interval", interval, 1)
         self.saliency = saliency
-        self.scope = read_choice("scope", scope, ("layer", "global"))
+        self.scope = read_choice("scope", scope, SCOPES)
         self.skip = skip
         self.dataset = dataset
         self._limits = Limits(multiple_of, min_channels, max_layer_sparsity)
