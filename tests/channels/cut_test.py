@@ -286,13 +286,6 @@ class PerChannel(keras_eff.layers.WeightTransform):
             weight = self.add_weight(shape=size, name=name, **options)
             setattr(self, name, weight)
 
-    def state_axes(self, variable):
-        known = {"column": (-1,), "row": (0, None)}
-        names = [n for n in known if variable is getattr(self, n)]
-        if names:
-            return known[names[0]]
-        return super().state_axes(variable)
-
     def call(self, weight):
         state = self.column * self.row + self.like
         return weight * (1 + state * self.number)
