@@ -32,8 +32,8 @@ from many_workers import repeated
 from rows import append
 from rows import read
 
-from keras_eff.tuning import median_rule
-from keras_eff.tuning.learning_curves import LearningCurves
+from keras_eff.tuning.median_stopping import median_rule
+from keras_eff.tuning.median_stopping.learning_curves import LearningCurves
 from keras_eff.tuning.read_trials import read_trials
 
 FLAGS = flags.FLAGS

@@ -31,7 +31,7 @@ from absl import flags
 from rows import append
 from rows import read
 
-from keras_eff.tuning import median_rule
+from keras_eff.tuning.median_stopping import median_rule
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("rows", "results/median_stopping.jsonl", "Curves.")

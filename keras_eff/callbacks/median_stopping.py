@@ -7,14 +7,14 @@ import weakref
 import keras
 from absl import logging
 
-from keras_eff.tuning import median_rule
-from keras_eff.tuning.learning_curves import LearningCurves
-from keras_eff.tuning.median_arguments import check_integer
-from keras_eff.tuning.median_arguments import check_may_come
-from keras_eff.tuning.median_arguments import check_others
-from keras_eff.tuning.median_arguments import inferred_mode
-from keras_eff.tuning.median_arguments import missing_value
-from keras_eff.tuning.trial_watch import TrialWatch
+from keras_eff.tuning.median_stopping import median_rule
+from keras_eff.tuning.median_stopping.arguments import check_integer
+from keras_eff.tuning.median_stopping.arguments import check_may_come
+from keras_eff.tuning.median_stopping.arguments import check_others
+from keras_eff.tuning.median_stopping.arguments import inferred_mode
+from keras_eff.tuning.median_stopping.arguments import missing_value
+from keras_eff.tuning.median_stopping.learning_curves import LearningCurves
+from keras_eff.tuning.median_stopping.trial_watch import TrialWatch
 
 
 class MedianStopping(keras.callbacks.Callback):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_eff.tuning.arguments import check_number
-from keras_eff.tuning.figures import check_names
-from keras_eff.tuning.figures import comparable
-from keras_eff.tuning.figures import rows_of
+from keras_eff.tuning.objectives import check_names
+from keras_eff.tuning.objectives import comparable
+from keras_eff.tuning.objectives import rows_of
 
 _FOOTPRINT = ("size_bytes", "latency_ms")
 _WORDS = {

@@ -3,8 +3,8 @@ import shutil
 import pytest
 from absl import logging
 
-from keras_eff.tuning.progress import Progress
-from keras_eff.tuning.progress import describe
+from keras_eff.tuning.workers.progress import Progress
+from keras_eff.tuning.workers.progress import describe
 from tests.tuning.read_trials_test import write_trial
 
 

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-import keras_eff.tuning.supervisor
-from keras_eff.tuning.member import Member
-from keras_eff.tuning.member import end_all
-from keras_eff.tuning.supervisor import Supervisor
+import keras_eff.tuning.workers.supervisor
+from keras_eff.tuning.workers.process import SearchProcess
+from keras_eff.tuning.workers.process import end_all
+from keras_eff.tuning.workers.supervisor import Supervisor
 
 HANG = "import time; time.sleep(1000)"
 DIE_ONCE = """
@@ -34,7 +34,7 @@ def search(tmp_path, monkeypatch):
     def make(chief, *workers, **options):
         names = ["chief", *(f"tuner{i}" for i in range(len(workers)))]
         everyone.extend(
-            Member(
+            SearchProcess(
                 name,
                 [sys.executable, "-c", code],
                 os.environ,
@@ -150,7 +150,9 @@ def test_what_is_ignored_when_it_starts_stays_ignored(search):
 
 
 def test_what_ignores_the_interrupt_is_killed(search, monkeypatch):
-    monkeypatch.setattr(keras_eff.tuning.supervisor, "_END_PATIENCE_S", 0.1)
+    monkeypatch.setattr(
+        keras_eff.tuning.workers.supervisor, "_END_PATIENCE_S", 0.1
+    )
     code = "import signal; signal.signal(2, signal.SIG_IGN)\n"
     code += "open('done', 'w').close()\n" + HANG
     supervisor, (_, worker) = search(WAIT_FOR_DONE, code, grace_s=0.0)

@@ -3,7 +3,7 @@ import time
 
 from absl import logging
 
-from keras_eff.tuning.project import counts
+from keras_eff.tuning.workers.project import counts
 
 
 class Progress:

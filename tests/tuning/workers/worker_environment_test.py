@@ -1,7 +1,7 @@
 import shlex
 import socket
 
-from keras_eff.tuning import worker_environment
+from keras_eff.tuning.workers import worker_environment
 
 
 def test_the_ids_of_the_workers_are_always_the_same():

@@ -13,7 +13,7 @@ _TAIL_BYTES = 4000
 _POLL_S = 0.05
 
 
-class Member:
+class SearchProcess:
     """A process of a search, its chief or a worker, and all that it starts.
 
     It runs in a process group of its own, which is killed when the process
@@ -88,23 +88,23 @@ class Member:
             return file.read().decode(errors="replace")
 
 
-def end_all(members: Sequence[Member], patience_s: float) -> None:
+def end_all(processes: Sequence[SearchProcess], patience_s: float) -> None:
     """Ends all that still run: by an interrupt, then by force.
 
     An interrupt lets them end what runs outside their process groups.
 
     Args:
-        members: Started or not, ended or not.
+        processes: Started or not, ended or not.
         patience_s: Float >= 0, time from the interrupt to the force, in
             seconds.
     """
-    started = [member for member in members if member.starts]
+    started = [process for process in processes if process.starts]
     force_at = time.monotonic() + patience_s
     number = signal.SIGINT
-    while running := [m for m in started if m.poll() is None]:
+    while running := [p for p in started if p.poll() is None]:
         if number is not None:
-            for member in running:
-                member.signal(number)
+            for process in running:
+                process.signal(number)
             number = None
         if time.monotonic() >= force_at:
             number = signal.SIGKILL

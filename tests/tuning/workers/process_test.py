@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from keras_eff.tuning.member import Member
-from keras_eff.tuning.member import end_all
+from keras_eff.tuning.workers.process import SearchProcess
+from keras_eff.tuning.workers.process import end_all
 from tests.latency.stand_ins import has_ended
 
 HANG = "import time; open('ready', 'w').close(); time.sleep(1000)"
@@ -20,7 +20,7 @@ def member(tmp_path, monkeypatch):
     def make(code, **environment):
         argv = [sys.executable, "-c", code]
         log = tmp_path / "tuner0.log"
-        members.append(Member("tuner0", argv, environment, log))
+        members.append(SearchProcess("tuner0", argv, environment, log))
         return members[-1]
 
     yield make
@@ -85,7 +85,9 @@ def test_what_never_started_needs_no_end(member):
 
 
 def test_a_command_that_does_not_exist_leaves_nothing(tmp_path):
-    lost = Member("tuner0", [str(tmp_path / "none")], {}, tmp_path / "log")
+    lost = SearchProcess(
+        "tuner0", [str(tmp_path / "none")], {}, tmp_path / "log"
+    )
     with pytest.raises(FileNotFoundError):
         lost.start()
     end_all([lost], 0.0)

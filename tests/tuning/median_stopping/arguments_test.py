@@ -1,6 +1,6 @@
 import pytest
 
-from keras_eff.tuning import median_arguments
+from keras_eff.tuning.median_stopping import arguments as median_arguments
 
 RIGHT = {
     "monitor": None,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from keras_eff.tuning import median_rule
+from keras_eff.tuning.median_stopping import median_rule
 
 NUMBERS = st.floats(-10, 10, width=32) | st.just(math.nan)
 CURVE = st.lists(NUMBERS, min_size=1, max_size=6)

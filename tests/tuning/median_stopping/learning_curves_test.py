@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from keras_eff.tuning.learning_curves import LearningCurves
+from keras_eff.tuning.median_stopping.learning_curves import LearningCurves
 
 
 def values(curves, monitor="loss"):

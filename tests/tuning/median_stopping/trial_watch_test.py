@@ -2,7 +2,7 @@ import types
 
 import pytest
 
-from keras_eff.tuning.trial_watch import TrialWatch
+from keras_eff.tuning.median_stopping.trial_watch import TrialWatch
 
 
 class Tuner:

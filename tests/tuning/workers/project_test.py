@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from keras_eff.tuning import project
+from keras_eff.tuning.workers import project
 from tests.tuning.read_trials_test import write_trial
 
 

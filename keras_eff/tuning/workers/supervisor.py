@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from absl import logging
 
 from keras_eff import command
-from keras_eff.tuning.member import Member
-from keras_eff.tuning.member import end_all
+from keras_eff.tuning.workers.process import SearchProcess
+from keras_eff.tuning.workers.process import end_all
 
 _POLL_S = 0.1
 _END_PATIENCE_S = 5.0
@@ -40,8 +40,8 @@ class Supervisor:
 
     def __init__(
         self,
-        chief: Member,
-        workers: Sequence[Member],
+        chief: SearchProcess,
+        workers: Sequence[SearchProcess],
         *,
         max_restarts: int,
         grace_s: float,
@@ -78,9 +78,9 @@ class Supervisor:
             return received[0] if received else None
 
     def _start(self, everyone):
-        for member in everyone:
-            member.start()
-            logging.info("%s started, log: %s", member.name, member.log)
+        for process in everyone:
+            process.start()
+            logging.info("%s started, log: %s", process.name, process.log)
         self._running = list(self._workers)
 
     def _is_over(self):
@@ -143,11 +143,11 @@ class Supervisor:
                 )
 
 
-def _raise_if_failed(member, ended):
+def _raise_if_failed(process, ended):
     if ended.failure:
         raise RuntimeError(
-            f"{member.name} {ended.failure} at start {member.starts}: the "
-            f"search is not complete. The whole log: {member.log}"
+            f"{process.name} {ended.failure} at start {process.starts}: the "
+            f"search is not complete. The whole log: {process.log}"
             f"{command.end_of(ended.output)}"
         )
 
@@ -160,7 +160,7 @@ def _caught_signals() -> Iterator[list[int]]:
         number: signal.signal(number, lambda got, _: received.append(got))
         for number in _SIGNALS
         # What nohup ignores stays ignored. A shell ignores interrupts for
-        # what it starts in the background: the members need theirs.
+        # what it starts in the background: the workers need theirs.
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN
     }
     try:
