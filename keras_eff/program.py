@@ -57,7 +57,9 @@ def run_program(
 def _exit_code(command, name, arguments):
     # Not `command.main`, which exits by itself and writes at an interrupt.
     try:
-        with command.make_context(name, arguments) as context:
+        with command.make_context(
+            name, arguments, help_option_names=["-h", "--help"]
+        ) as context:
             return command.invoke(context) or 0
     except click.exceptions.Exit as end:
         return end.exit_code

@@ -28,11 +28,7 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group(
-    cls=_InOrder,
-    commands=_COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.group(cls=_InOrder, commands=_COMMANDS)
 @click.version_option(keras_eff.__version__, message="%(prog)s %(version)s")
 def _keras_eff():
     """Converts Keras models to LiteRT (TFLite) files, checks and measures them.

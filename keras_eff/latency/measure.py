@@ -6,8 +6,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 from keras_eff.latency.benchmark_model import BenchmarkModel
-from keras_eff.latency.binary import find_in_environment
-from keras_eff.latency.binary import host_platform
+from keras_eff.latency.benchmark_tool.executable import find_in_environment
+from keras_eff.latency.benchmark_tool.executable import host_platform
 from keras_eff.latency.latency import Latency
 from keras_eff.latency.litert import LiteRT
 

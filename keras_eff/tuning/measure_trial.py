@@ -15,8 +15,8 @@ from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
-from keras_eff.latency.device import describe_device
 from keras_eff.latency.measure import measure
+from keras_eff.latency.this_machine import describe_device
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.quantization.calibrate import set_ranges

@@ -12,9 +12,9 @@ from absl import logging
 
 import keras_eff
 from keras_eff.latency import BenchmarkModel
-from keras_eff.latency.binary import find_binary
-from keras_eff.latency.binary import host_platform
-from keras_eff.latency.device import describe_device
+from keras_eff.latency.benchmark_tool.executable import find_binary
+from keras_eff.latency.benchmark_tool.executable import host_platform
+from keras_eff.latency.this_machine import describe_device
 
 from .stand_ins import HANG
 from .stand_ins import has_ended

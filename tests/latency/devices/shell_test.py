@@ -1,7 +1,7 @@
 import pytest
 
 from keras_eff import command
-from keras_eff.latency.device_shell import DeviceShell
+from keras_eff.latency.devices.shell import DeviceShell
 
 pytest_plugins = ["tests.latency.stand_in_fixtures"]
 

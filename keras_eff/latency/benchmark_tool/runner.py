@@ -1,63 +1,68 @@
 """What the runners of benchmark_model share: options, flags, result."""
 
+import dataclasses
+import inspect
+import os
+from collections.abc import Sequence
+
 from absl import logging
 
 from keras_eff import command
-from keras_eff.latency.benchmark_log import read_log
-from keras_eff.latency.benchmark_options import check_boolean
-from keras_eff.latency.benchmark_options import check_flags
-from keras_eff.latency.benchmark_options import check_mask
-from keras_eff.latency.benchmark_options import check_timeout
-from keras_eff.latency.benchmark_options import check_warmup_runs
-from keras_eff.latency.benchmark_options import flag_name
-from keras_eff.latency.binary import check_binary
-from keras_eff.latency.delegates import check_delegate
-from keras_eff.latency.delegates import delegate_flag
-from keras_eff.latency.delegates import delegate_title
-from keras_eff.latency.delegates import is_without_xnnpack
-from keras_eff.latency.delegates import warn_of_fallback
-from keras_eff.latency.input_flags import INPUT_FLAGS
-from keras_eff.latency.input_flags import input_flags
+from keras_eff.latency.benchmark_tool.delegates import check_delegate
+from keras_eff.latency.benchmark_tool.delegates import delegate_flag
+from keras_eff.latency.benchmark_tool.delegates import delegate_title
+from keras_eff.latency.benchmark_tool.delegates import is_without_xnnpack
+from keras_eff.latency.benchmark_tool.delegates import warn_of_fallback
+from keras_eff.latency.benchmark_tool.executable import check_binary
+from keras_eff.latency.benchmark_tool.input_flags import INPUT_FLAGS
+from keras_eff.latency.benchmark_tool.input_flags import input_flags
+from keras_eff.latency.benchmark_tool.log import read_log
+from keras_eff.latency.benchmark_tool.log_lines import split_log
+from keras_eff.latency.benchmark_tool.log_warnings import decisive_lines
+from keras_eff.latency.benchmark_tool.options import check_boolean
+from keras_eff.latency.benchmark_tool.options import check_flags
+from keras_eff.latency.benchmark_tool.options import check_mask
+from keras_eff.latency.benchmark_tool.options import check_timeout
+from keras_eff.latency.benchmark_tool.options import check_warmup_runs
+from keras_eff.latency.benchmark_tool.options import flag_name
 from keras_eff.latency.latency import Latency
-from keras_eff.latency.log_line import split_log
-from keras_eff.latency.log_warnings import decisive_lines
 
 # Of TFLite's tool, and of LiteRT's.
 _PROFILE_FLAGS = ("--enable_op_profiling=true", "--use_profiler=true")
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class BenchmarkRunner:
     """The base class of the runners of benchmark_model.
 
-    Args: As in `BenchmarkModel`.
+    A subclass declares `binary`, the executable, and what finds the device.
+
+    Args: As in `keras_eff.latency.BenchmarkModel`.
     """
+
+    delegate: str | os.PathLike = "xnnpack"
+    cpu_affinity: int | str | None = None
+    profile_ops: bool = False
+    warmup_runs: int = 5
+    flags: Sequence[str] = ()
+    timeout_s: float = 600.0
 
     # What `Latency.runner` begins with.
     _tool = "benchmark_model"
 
-    def __init__(
-        self,
-        binary,
-        *,
-        delegate,
-        cpu_affinity,
-        profile_ops,
-        warmup_runs,
-        flags,
-        timeout_s,
-    ):
-        self.binary = check_binary(binary)
-        self.delegate = check_delegate(delegate)
-        self.cpu_affinity = check_mask(cpu_affinity)
-        self.profile_ops = check_boolean("profile_ops", profile_ops)
-        self.warmup_runs = check_warmup_runs(warmup_runs)
-        self.flags = ()
-        self.timeout_s = check_timeout(timeout_s)
+    def __post_init__(self):
+        self.binary = check_binary(self.binary)
+        self.delegate = check_delegate(self.delegate)
+        self.cpu_affinity = check_mask(self.cpu_affinity)
+        self.profile_ops = check_boolean("profile_ops", self.profile_ops)
+        self.warmup_runs = check_warmup_runs(self.warmup_runs)
+        self.timeout_s = check_timeout(self.timeout_s)
         own = map(flag_name, self._own_flags("", "", 1, 1))
-        self.flags = check_flags(flags, set(own))
+        self.flags = check_flags(self.flags, set(own))
 
     def __repr__(self):
-        options = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
+        names = inspect.signature(type(self)).parameters
+        options = ", ".join(f"{x}={getattr(self, x)!r}" for x in names)
         return f"{type(self).__name__}({options})"
 
     def _tool_flags(self, graph, library, num_threads, num_runs, inputs=()):

@@ -4,8 +4,8 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from keras_eff.latency.run_times import NUMBER
-from keras_eff.latency.run_times import RunTimes
+from keras_eff.latency.benchmark_tool.run_times import NUMBER
+from keras_eff.latency.benchmark_tool.run_times import RunTimes
 
 _TFLITE = re.compile(
     rf"Inference timings in us: Init: (?P<init>{NUMBER}), First inference: "

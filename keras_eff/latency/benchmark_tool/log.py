@@ -2,22 +2,22 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from keras_eff.latency.delegation import Delegation
-from keras_eff.latency.delegation import read_delegations
-from keras_eff.latency.log_line import LogLine
-from keras_eff.latency.log_line import split_log
-from keras_eff.latency.log_summary import LiteRTSummary
-from keras_eff.latency.log_summary import TFLiteSummary
-from keras_eff.latency.log_summary import only_match
-from keras_eff.latency.log_warnings import check_for_failure
-from keras_eff.latency.log_warnings import decisive_lines
-from keras_eff.latency.log_warnings import read_warnings
-from keras_eff.latency.op_profile import OpTime
-from keras_eff.latency.op_profile import has_op_profile
-from keras_eff.latency.op_profile import read_op_profile
-from keras_eff.latency.run_times import NUMBER
-from keras_eff.latency.run_times import RunTimes
-from keras_eff.latency.run_times import read_run_times
+from keras_eff.latency.benchmark_tool.delegation import Delegation
+from keras_eff.latency.benchmark_tool.delegation import read_delegations
+from keras_eff.latency.benchmark_tool.log_lines import LogLine
+from keras_eff.latency.benchmark_tool.log_lines import split_log
+from keras_eff.latency.benchmark_tool.log_summary import LiteRTSummary
+from keras_eff.latency.benchmark_tool.log_summary import TFLiteSummary
+from keras_eff.latency.benchmark_tool.log_summary import only_match
+from keras_eff.latency.benchmark_tool.log_warnings import check_for_failure
+from keras_eff.latency.benchmark_tool.log_warnings import decisive_lines
+from keras_eff.latency.benchmark_tool.log_warnings import read_warnings
+from keras_eff.latency.benchmark_tool.op_profile import OpTime
+from keras_eff.latency.benchmark_tool.op_profile import has_op_profile
+from keras_eff.latency.benchmark_tool.op_profile import read_op_profile
+from keras_eff.latency.benchmark_tool.run_times import NUMBER
+from keras_eff.latency.benchmark_tool.run_times import RunTimes
+from keras_eff.latency.benchmark_tool.run_times import read_run_times
 
 _MIN_RUNS = re.compile(r"Min num runs: \[([0-9]{1,9})\]")
 # Where one of these is, the lines that sum up the runs must be too.

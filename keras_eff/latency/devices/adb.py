@@ -6,8 +6,8 @@ import re
 import shutil
 
 from keras_eff import command
-from keras_eff.latency.binary import ARCHITECTURES
-from keras_eff.latency.device_shell import DeviceShell
+from keras_eff.latency.benchmark_tool.executable import ARCHITECTURES
+from keras_eff.latency.devices.shell import DeviceShell
 
 _ADB_S = 60.0
 _HOMES = ("ANDROID_HOME", "ANDROID_SDK_ROOT")

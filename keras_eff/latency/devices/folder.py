@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
-from keras_eff.latency.device_shell import DeviceShell
+from keras_eff.latency.devices.shell import DeviceShell
 
 # What the names of files begin with that are removed again.
 _LENT = "lent"

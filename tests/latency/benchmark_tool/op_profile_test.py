@@ -1,8 +1,8 @@
 import pytest
 
-from keras_eff.latency.op_profile import OpTime
-from keras_eff.latency.op_profile import has_op_profile
-from keras_eff.latency.op_profile import read_op_profile
+from keras_eff.latency.benchmark_tool.op_profile import OpTime
+from keras_eff.latency.benchmark_tool.op_profile import has_op_profile
+from keras_eff.latency.benchmark_tool.op_profile import read_op_profile
 
 HEAD = "Operator-wise Profiling Info for Regular Benchmark Runs:"
 BANNER = (

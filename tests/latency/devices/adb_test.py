@@ -1,12 +1,11 @@
 import pytest
 
-from keras_eff.latency.adb import AdbShell
-from keras_eff.latency.adb import choose_device
-from keras_eff.latency.adb import explain_state
-from keras_eff.latency.adb import find_adb
-from keras_eff.latency.adb import list_devices
-
-from .stand_ins import connect
+from keras_eff.latency.devices.adb import AdbShell
+from keras_eff.latency.devices.adb import choose_device
+from keras_eff.latency.devices.adb import explain_state
+from keras_eff.latency.devices.adb import find_adb
+from keras_eff.latency.devices.adb import list_devices
+from tests.latency.stand_ins import connect
 
 pytest_plugins = ["tests.latency.stand_in_fixtures"]
 

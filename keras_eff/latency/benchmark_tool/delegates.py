@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 
-from keras_eff.latency.benchmark_log import BenchmarkLog
+from keras_eff.latency.benchmark_tool.log import BenchmarkLog
 
 
 @dataclasses.dataclass(frozen=True)

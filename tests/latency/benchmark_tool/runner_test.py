@@ -1,6 +1,6 @@
 import pytest
 
-from keras_eff.latency.benchmark_runner import BenchmarkRunner
+from keras_eff.latency import BenchmarkModel
 
 
 @pytest.fixture
@@ -13,13 +13,13 @@ def make():
         "flags": ["--gpu_backend=cl"],
         "timeout_s": 60,
     }
-    return lambda **others: BenchmarkRunner(None, **{**options, **others})
+    return lambda **others: BenchmarkModel(None, **{**options, **others})
 
 
 def test_it_prints_as_the_call_that_makes_it(make):
     printed = repr(make())
     assert printed == (
-        "BenchmarkRunner(binary=None, delegate='gpu', cpu_affinity='f0', "
+        "BenchmarkModel(binary=None, delegate='gpu', cpu_affinity='f0', "
         "profile_ops=False, warmup_runs=0, flags=('--gpu_backend=cl',), "
         "timeout_s=60.0)"
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_eff.latency.ssh import SshShell
+from keras_eff.latency.devices.ssh import SshShell
 
 pytest_plugins = ["tests.latency.stand_in_fixtures"]
 

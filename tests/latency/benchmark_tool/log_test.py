@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from keras_eff.latency.benchmark_log import read_log
+from keras_eff.latency.benchmark_tool.log import read_log
 
-LOGS = pathlib.Path(__file__).with_name("logs")
+LOGS = pathlib.Path(__file__).parents[1] / "logs"
 MB = 1.048576  # The tool's MB, in 1e6 bytes.
 
 TFLITE = """\

@@ -1,15 +1,16 @@
 """Runs benchmark_model on another device."""
 
 import abc
+import dataclasses
 import os
 import shlex
 
 from keras_eff import command
-from keras_eff.latency.benchmark_options import check_directory
-from keras_eff.latency.benchmark_runner import BenchmarkRunner
-from keras_eff.latency.binary import find_binary
-from keras_eff.latency.delegates import is_external
-from keras_eff.latency.device_folder import DeviceFolder
+from keras_eff.latency.benchmark_tool.delegates import is_external
+from keras_eff.latency.benchmark_tool.executable import find_binary
+from keras_eff.latency.benchmark_tool.options import check_directory
+from keras_eff.latency.benchmark_tool.runner import BenchmarkRunner
+from keras_eff.latency.devices.folder import DeviceFolder
 
 # Ends the tool, and removes its file, when the connection is gone, as when this
 # process was killed: what the script reads then comes to an end.
@@ -25,15 +26,16 @@ _REASONS = {
 }
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class OnDevice(BenchmarkRunner, abc.ABC):
     """The base class of the runners that copy the tool to a device.
 
-    Args: As in `Android` and `Remote`.
+    Args: As in `Android` and `Remote`, which declare `directory`.
     """
 
-    def __init__(self, binary, *, directory, **options):
-        super().__init__(binary, **options)
-        self.directory = check_directory(directory)
+    def __post_init__(self):
+        super().__post_init__()
+        self.directory = check_directory(self.directory)
 
     def __call__(self, path, num_threads, num_runs, input_shapes=None):
         inputs = self._input_flags(path, input_shapes)

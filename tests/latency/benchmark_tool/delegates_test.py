@@ -1,14 +1,13 @@
 import pytest
 
-from keras_eff.latency.benchmark_log import read_log
-from keras_eff.latency.delegates import check_delegate
-from keras_eff.latency.delegates import delegate_flag
-from keras_eff.latency.delegates import delegate_title
-from keras_eff.latency.delegates import is_external
-from keras_eff.latency.delegates import warn_of_fallback
-
-from .stand_ins import litert_log
-from .stand_ins import tflite_log
+from keras_eff.latency.benchmark_tool.delegates import check_delegate
+from keras_eff.latency.benchmark_tool.delegates import delegate_flag
+from keras_eff.latency.benchmark_tool.delegates import delegate_title
+from keras_eff.latency.benchmark_tool.delegates import is_external
+from keras_eff.latency.benchmark_tool.delegates import warn_of_fallback
+from keras_eff.latency.benchmark_tool.log import read_log
+from tests.latency.stand_ins import litert_log
+from tests.latency.stand_ins import tflite_log
 
 
 def replacing(name):

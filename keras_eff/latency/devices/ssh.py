@@ -4,8 +4,8 @@ import functools
 import re
 import shlex
 
-from keras_eff.latency.binary import ARCHITECTURES
-from keras_eff.latency.device_shell import DeviceShell
+from keras_eff.latency.benchmark_tool.executable import ARCHITECTURES
+from keras_eff.latency.devices.shell import DeviceShell
 
 _OPTIONS = (
     # Nobody is there to type a password.

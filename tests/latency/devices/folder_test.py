@@ -5,8 +5,8 @@ import pathlib
 import pytest
 from absl import logging
 
-from keras_eff.latency.adb import AdbShell
-from keras_eff.latency.device_folder import DeviceFolder
+from keras_eff.latency.devices.adb import AdbShell
+from keras_eff.latency.devices.folder import DeviceFolder
 
 pytest_plugins = ["tests.latency.stand_in_fixtures"]
 

@@ -6,15 +6,17 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set
 
+import numpy as np
+
 
 def check_boolean(name: str, value: bool) -> bool:
     """Returns an argument of a runner that must be a boolean."""
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise TypeError(
             f"Argument `{name}` must be a boolean. Received: {name}="
             f"{_describe(value)}"
         )
-    return value
+    return bool(value)
 
 
 def check_directory(directory: str) -> str:
@@ -33,8 +35,8 @@ def check_directory(directory: str) -> str:
     return str(path)
 
 
-def check_name(name: str, value: str) -> str:
-    """Returns an argument of a runner that names a device."""
+def check_name(name: str, value: str) -> None:
+    """Checks an argument of a runner that names a device."""
     if not isinstance(value, str):
         raise TypeError(
             f"Argument `{name}` must be a string. Received: {name}="
@@ -46,7 +48,6 @@ def check_name(name: str, value: str) -> str:
             f"Argument `{name}` must be a name that does not start with a dash "
             f"or a space. Received: {name}={value!r}"
         )
-    return value
 
 
 def check_mask(cpu_affinity: int | str | None) -> str | None:

@@ -3,7 +3,7 @@ import platform
 
 import pytest
 
-from keras_eff.latency.device import describe_device
+from keras_eff.latency.this_machine import describe_device
 
 CORES = os.cpu_count()
 SUFFIX = f", {CORES} cores" if CORES > 1 else ", 1 core"

@@ -3,7 +3,7 @@
 import os
 import re
 
-from keras_eff.latency.input_ranges import row_counts
+from keras_eff.latency.benchmark_tool.input_ranges import row_counts
 from keras_eff.latency.input_shapes import check_only_batch_open
 from keras_eff.latency.input_shapes import resolve_shapes
 

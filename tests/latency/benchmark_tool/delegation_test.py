@@ -1,7 +1,7 @@
 import pytest
 
-from keras_eff.latency.delegation import Delegation
-from keras_eff.latency.delegation import read_delegations
+from keras_eff.latency.benchmark_tool.delegation import Delegation
+from keras_eff.latency.benchmark_tool.delegation import read_delegations
 
 NAME = "TfLiteXNNPackDelegate"
 

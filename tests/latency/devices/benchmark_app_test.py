@@ -1,11 +1,10 @@
 import pytest
 
-from keras_eff.latency import benchmark_app
-from keras_eff.latency.adb import AdbShell
-from keras_eff.latency.benchmark_app import run_app
-from keras_eff.latency.benchmark_log import read_log
-
-from .stand_ins import tflite_log
+from keras_eff.latency.benchmark_tool.log import read_log
+from keras_eff.latency.devices import benchmark_app
+from keras_eff.latency.devices.adb import AdbShell
+from keras_eff.latency.devices.benchmark_app import run_app
+from tests.latency.stand_ins import tflite_log
 
 pytest_plugins = ["tests.latency.stand_in_fixtures"]
 

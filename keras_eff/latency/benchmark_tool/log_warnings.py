@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from keras_eff.latency.log_line import LogLine
+from keras_eff.latency.benchmark_tool.log_lines import LogLine
 
 # After any of these no figure counts, whatever else the log says.
 _FAILURE = re.compile(

@@ -2,10 +2,10 @@ import pathlib
 
 import pytest
 
-from keras_eff.latency.binary import check_binary
-from keras_eff.latency.binary import find_binary
-from keras_eff.latency.binary import find_in_environment
-from keras_eff.latency.binary import host_platform
+from keras_eff.latency.benchmark_tool.executable import check_binary
+from keras_eff.latency.benchmark_tool.executable import find_binary
+from keras_eff.latency.benchmark_tool.executable import find_in_environment
+from keras_eff.latency.benchmark_tool.executable import host_platform
 
 pytest_plugins = ["tests.latency.stand_in_fixtures"]
 

@@ -4,13 +4,12 @@ import pytest
 
 from keras_eff.latency import Android
 from keras_eff.latency import Remote
-
-from .stand_ins import HANG_ALONE
-from .stand_ins import INTERRUPT
-from .stand_ins import has_ended
-from .stand_ins import litert_log
-from .stand_ins import replay
-from .stand_ins import tflite_log
+from tests.latency.stand_ins import HANG_ALONE
+from tests.latency.stand_ins import INTERRUPT
+from tests.latency.stand_ins import has_ended
+from tests.latency.stand_ins import litert_log
+from tests.latency.stand_ins import replay
+from tests.latency.stand_ins import tflite_log
 
 pytest_plugins = ["tests.latency.stand_in_fixtures"]
 

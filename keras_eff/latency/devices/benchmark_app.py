@@ -6,8 +6,8 @@ import shlex
 import time
 from collections.abc import Sequence
 
-from keras_eff.latency.binary import download_url
-from keras_eff.latency.device_shell import DeviceShell
+from keras_eff.latency.benchmark_tool.executable import download_url
+from keras_eff.latency.devices.shell import DeviceShell
 
 _APP = "org.tensorflow.lite.benchmark"
 _APK = "android_aarch64_benchmark_model.apk"
