@@ -14,6 +14,7 @@ from keras_eff.command_line.samples import samples_option
 from keras_eff.command_line.table import format_json
 from keras_eff.export.formats import FORMATS
 
+_FORMATS = [name for name in FORMATS if name != "float32"]
 _DTYPES = sorted({name for each in FORMATS.values() for name in each.io_dtypes})
 
 
@@ -24,10 +25,11 @@ _DTYPES = sorted({name for each in FORMATS.values() for name in each.io_dtypes})
 @click.argument("path", metavar="OUT.tflite")
 @click.option(
     "--quantize",
-    type=click.Choice([name for name in FORMATS if name != "float32"]),
-    help="The numbers of the file; by default float32, or int8 if the model "
-    "has FakeQuant layers. int8, int4 and int16x8 are quantized from "
-    "--samples.",
+    type=click.Choice(_FORMATS),
+    metavar="FORMAT",
+    help=f"The numbers of the file: {', '.join(_FORMATS)}; by default float32, "
+    "or int8 if the model has FakeQuant layers. int8, int4 and int16x8 are "
+    "quantized from --samples.",
 )
 @samples_option(
     "A few hundred to quantize, a few to check the file with; random ones by "
@@ -41,7 +43,9 @@ _DTYPES = sorted({name for each in FORMATS.values() for name in each.io_dtypes})
 @click.option(
     "--io_dtype",
     type=click.Choice(_DTYPES),
-    help="Type of the inputs and outputs of a quantized file.",
+    metavar="DTYPE",
+    help="Type of the inputs and outputs of a quantized file: "
+    f"{', '.join(_DTYPES)}.",
 )
 @click.option(
     "--batch_size",

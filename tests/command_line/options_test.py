@@ -1,8 +1,11 @@
+import click
 import keras
 import numpy as np
 import pytest
 
 import keras_eff
+from keras_eff.command_line.options import given
+from keras_eff.command_line.options import switch
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def test_a_file_is_written_with_the_lengths_and_measured(
 def test_what_is_no_shape_is_an_error(run, model_path, tmp_path, text):
     line = ("convert", model_path, tmp_path / "m.tflite")
     code, _, err = run(*line, f"--input_shapes={text}")
-    assert code == 2 and "--input_shapes must be integers" in err
+    assert code == 2 and "'--input_shapes': it must be integers" in err
 
 
 def test_without_lengths_the_error_names_the_input(run, model_path, tmp_path):
@@ -45,3 +48,21 @@ def test_without_lengths_the_error_names_the_input(run, model_path, tmp_path):
     np.savez(tmp_path / "x.npz", *arrays)
     line = ("convert", model_path, tmp_path / "m.tflite")
     assert run(*line, f"--samples={tmp_path / 'x.npz'}")[0] == 0
+
+
+def keep(**options):
+    return options
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", {}),
+        ("--sparse", {"sparse": True}),
+        ("--nosparse", {"sparse": False}),
+    ],
+)
+def test_only_options_of_the_user_are_given(line, expected):
+    command = click.command()(switch("sparse", "Zeros.")(keep))
+    with command.make_context("try", line.split()) as context:
+        assert given(command.invoke(context)) == expected
