@@ -16,13 +16,13 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import image_data
 import keras
 import numpy as np
 from absl import app
 from absl import flags
 
 import keras_eff
+from support import image_data
 
 _ROUNDS = flags.DEFINE_integer("rounds", 4, "Rounds of pruning.", 1)
 _FRACTION = flags.DEFINE_float("fraction", 0.5, "What a round prunes.", 0, 0.99)

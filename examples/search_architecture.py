@@ -16,10 +16,10 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_tuner
-import search_classifiers as search
 from absl import app
 
 import keras_eff
+from support import search_classifiers as search
 
 
 class Classifiers(keras_tuner.HyperModel):

@@ -22,11 +22,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import optuna
-import search_classifiers as search
 from absl import app
 from optuna.storages import journal
 
 from keras_eff.tuning import measure_trial
+from support import search_classifiers as search
 
 _FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 

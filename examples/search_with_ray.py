@@ -26,7 +26,6 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 
 import keras
 import ray
-import search_classifiers as search
 from absl import app
 from absl import flags
 from ray.tune import Checkpoint
@@ -44,6 +43,7 @@ from ray.tune.schedulers import MedianStoppingRule
 from ray.tune.search import BasicVariantGenerator
 
 from keras_eff.tuning import measure_trial
+from support import search_classifiers as search
 
 _WORKERS = flags.DEFINE_integer("workers", 1, "Trials at a time.", 1)
 

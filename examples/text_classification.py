@@ -25,18 +25,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 from absl import app
 from absl import flags
-from file_figures import measure_file
-from pareto_plot import save_pareto_plot
-from row_file import RowFile
-from row_file import settle
-from text_data import load_texts
-from text_models import MODELS
-from text_models import front_ends
-from text_rows import TextRow
-from text_rows import format_rows
-from text_rows import mean_figures
 
 import keras_eff
+from support.file_figures import measure_file
+from support.pareto_plot import save_pareto_plot
+from support.row_file import RowFile
+from support.row_file import settle
+from support.text.text_data import load_texts
+from support.text.text_models import MODELS
+from support.text.text_models import front_ends
+from support.text.text_rows import TextRow
+from support.text.text_rows import format_rows
+from support.text.text_rows import mean_figures
 
 _MODELS = flags.DEFINE_list("models", list(MODELS), "Which models to train.")
 _TFDS = flags.DEFINE_string("tfds", None, "A set of tensorflow-datasets.")

@@ -18,16 +18,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Twice as fast on CPUs for which TensorFlow leaves oneDNN off by itself.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-import image_data
 import keras
 from absl import app
 from absl import flags
-from row_file import RowFile
-from row_file import settle
-from survey_columns import COLUMNS
-from survey_columns import SCHEDULE
-from survey_columns import Lab
-from training import Schedule
+
+from support import image_data
+from support.row_file import RowFile
+from support.row_file import settle
+from support.survey.survey_columns import COLUMNS
+from support.survey.survey_columns import SCHEDULE
+from support.survey.survey_columns import Lab
+from support.training import Schedule
 
 _WIDTH = flags.DEFINE_float("width", 0.1, "Multiplier of the network.", 0.01)
 _COLUMN = flags.DEFINE_enum("column", "baseline", list(COLUMNS), "How.")

@@ -98,6 +98,17 @@ def temporary_folder() -> Iterator[pathlib.Path]:
         yield pathlib.Path(name)
 
 
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number, whoever's, on this machine."""
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
 def _followed(path):
     return pathlib.Path(os.path.realpath(path))
 
@@ -169,16 +180,6 @@ def _leftovers(place, name, is_kind):
 
 
 def _is_left(found, machine, process):
-    if machine == _machine() and not _is_running(int(process)):
+    if machine == _machine() and not is_running(int(process)):
         return True
     return time.time() - found.st_mtime > _LONGEST_WORK_S
-
-
-def _is_running(process):
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        """It is there, and another user's."""
-    return True

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib.util
 import pathlib
 import re
 import statistics
@@ -14,7 +15,11 @@ PYTHON_FILES = sorted(
     for folder in ("keras_eff", "tests", "examples", "benchmarks")
     for path in (ROOT / folder).rglob("*.py")
 )
-PROSE_FILES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PROSE_FILES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/**/*.md")
+    for path in ROOT.glob(pattern)
+)
 
 # Each part of keras_eff, and the other parts it may import.
 _PLAIN = {"atomic_write", "printable", "command", "child_process"}
@@ -38,7 +43,7 @@ MAY_IMPORT = {
     "pruning": {*_ENGINE, "quantization"},
     "factorization": _ENGINE,
     "distillation": {*_ENGINE, "atomic_write"},
-    "channels": {*_ENGINE, "atomic_write", "export", "latency"},
+    "channels": {*_ENGINE, "atomic_write"},
     "callbacks": {
         *(*_ENGINE, *_TECHNIQUES, "distillation", "channels", "tuning"),
     },
@@ -49,6 +54,7 @@ MAY_IMPORT = {
     "export": {*_FILES, "debugging", "micro", "edgetpu"},
     "edgetpu": {*_FILES, "export"},
     "latency": {*_PLAIN, "tflite", "export"},
+    "planning": {*_ENGINE, "atomic_write", "channels", "export", "latency"},
     "text": set(),
 }
 MAY_IMPORT_ALL = {"__init__", "__main__", "command_line", "tuning"}
@@ -66,6 +72,15 @@ DEPLOYMENT_LIBRARIES = {
 }
 PRIVATE_MODULES = ("keras.src", "tensorflow.python")
 VAGUE_WORDS = {"util", "utils", "misc", "common", "helper", "helpers"}
+# The book of layers, and a table of operator types of TensorFlow.
+MAY_LIST_LAYERS = {
+    "graph/layer_entries.py",
+    "graph/operation_entries.py",
+    "lowering/traced_graph.py",
+}
+# What the pages run and link to.
+COMMANDS = re.compile(r"python (?:-m (benchmarks[.\w]+)|(examples/\w+)\.py)")
+LINKS = re.compile(r"\]\((?!https?:)([^)#]+)")
 # Written so that it does not find itself.
 OUTSIDE_PATHS = re.compile(r"/work[/]|[.][.]/shared")
 
@@ -176,6 +191,56 @@ def test_no_file_or_folder_has_a_vague_name():
     check(PYTHON_FILES, vague)
 
 
+@functools.cache
+def keras_layers():
+    """The names of the layer classes of Keras."""
+    package = pathlib.Path(importlib.util.find_spec("keras").origin).parent
+    imports = ast.parse((package / "layers" / "__init__.py").read_text())
+    names = {
+        alias.name
+        for node in imports.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return {name for name in names if name[0].isupper()} - {"Layer"}
+
+
+def named_layers(nodes):
+    """The layer classes of Keras that strings and attributes name."""
+    words = set()
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words |= set(node.value.split())
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+    return words & keras_layers()
+
+
+def items(node):
+    if isinstance(node, (ast.List, ast.Set, ast.Tuple)):
+        return node.elts
+    return node.keys + node.values if isinstance(node, ast.Dict) else []
+
+
+def test_only_the_book_of_layers_knows_them_by_name():
+    def known(path):
+        if path.relative_to(PACKAGE).as_posix() in MAY_LIST_LAYERS:
+            return []
+        nodes = list(ast.walk(syntax(path)))
+        tables = [items(node) for node in nodes]
+        comparisons = [
+            ast.walk(node)
+            for node in nodes
+            if isinstance(node, ast.Compare) and "__name__" in ast.unparse(node)
+        ]
+        return [
+            *(names for names in map(named_layers, tables) if len(names) > 2),
+            *filter(None, map(named_layers, comparisons)),
+        ]
+
+    check(PACKAGE_FILES, known)
+
+
 def test_a_layer_or_callback_file_has_one_public_class():
     check(
         [path for path in PACKAGE_FILES if part(path) in ONE_CLASS_A_FILE],
@@ -209,3 +274,14 @@ def test_no_file_points_outside_the_tree():
         PYTHON_FILES + PROSE_FILES,
         lambda path: OUTSIDE_PATHS.findall(path.read_text()),
     )
+
+
+def test_what_the_pages_run_and_link_to_is_there():
+    def lost(path):
+        text = path.read_text()
+        modules = [a.replace(".", "/") or b for a, b in COMMANDS.findall(text)]
+        scripts = [ROOT / f"{module}.py" for module in modules]
+        linked = [path.parent / link for link in LINKS.findall(text)]
+        return [str(each) for each in scripts + linked if not each.exists()]
+
+    check(PROSE_FILES, lost)

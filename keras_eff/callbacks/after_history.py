@@ -15,9 +15,12 @@ def is_before_history(model, epoch) -> bool:
 def after_history(model, action) -> None:
     """Runs an action, without arguments, when the `History` of `fit` ends."""
     history = model.history
+    # Another callback may have left it an action too.
+    before = history.on_train_end
 
     def on_train_end(logs=None):
-        del history.on_train_end
+        vars(history).pop("on_train_end", None)
+        before(logs)
         action()
 
     history.on_train_end = on_train_end

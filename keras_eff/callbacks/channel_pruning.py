@@ -3,6 +3,7 @@ import warnings
 import keras
 from keras import ops
 
+from keras_eff.callbacks.after_history import after_history
 from keras_eff.callbacks.steps import accumulation_steps
 from keras_eff.callbacks.steps import check_frequency
 from keras_eff.callbacks.steps import check_schedule
@@ -14,10 +15,11 @@ from keras_eff.channels.planner import Planner
 from keras_eff.channels.silent import constrain
 from keras_eff.channels.silent import keep_silent
 from keras_eff.channels.silent import silent
+from keras_eff.channels.weight_averages import averages_of
 from keras_eff.distillation.method_patches import in_scope_of
 from keras_eff.graph.walk import check_graph
 from keras_eff.graph.walk import is_graph
-from keras_eff.pruning.weight_averages import averages_of
+from keras_eff.pruning.pruning_plan import TRAIN_LONGER
 
 # A step after any training.
 _FAR = 2**40
@@ -168,21 +170,17 @@ class ChannelPruning(keras.callbacks.Callback):
                 f"{self.schedule} has not come to its end: it asks for a share "
                 f"of {asked:.4g} of the channels in the end, and at step "
                 f"{self._step}, where training ended, {self._asked:.4g} was "
-                "reached",
+                f"reached: {TRAIN_LONGER}",
                 stacklevel=2,
             )
-        history = getattr(self.model, "history", None)
-        if self.params and history is not None:
+        if self.params and getattr(self.model, "history", None) is not None:
             # Behind the callbacks of the caller, which may restore weights.
-            history.on_train_end = self._end
+            after_history(self.model, self._end)
         else:
             self._end()
 
-    def _end(self, logs=None):
+    def _end(self):
         """Warns if fewer channels are silent than in the last step."""
-        history = getattr(self.model, "history", None)
-        if history is not None:
-            vars(history).pop("on_train_end", None)
         left = silent(self._graph, self._removed)
         if len(left) < len(self._removed):
             share = self._sparsity * len(left) / len(self._removed)
@@ -207,7 +205,8 @@ class ChannelPruning(keras.callbacks.Callback):
         warnings.warn(
             f"{self.schedule} cannot finish: training ends at step {end} and "
             f"its last update, at step {last} with frequency="
-            f"{self.frequency}, silences {reached:.4g}, not {asked:.4g}",
+            f"{self.frequency}, silences a share of {reached:.4g}, not "
+            f"{asked:.4g}: {TRAIN_LONGER}",
             stacklevel=2,
         )
         return True
@@ -227,7 +226,7 @@ class ChannelPruning(keras.callbacks.Callback):
         """Looks at the model; from now on, its optimizer keeps silence."""
         self._graph = ChannelGraph(self.model)
         with in_scope_of(self.model):
-            is_new = constrain(self._graph)
+            is_new = constrain(self._graph, self.model)
         if is_new and self.model.train_function is not None:
             # It was traced without the constraints.
             self.model.make_train_function(force=True)
@@ -290,7 +289,8 @@ class ChannelPruning(keras.callbacks.Callback):
         for variable, gone, held in self._changes:
             for each in (variable, averages.get(id(variable))):
                 if each is not None:
-                    each.assign(ops.where(gone, held, each))
+                    value = ops.convert_to_tensor(each)
+                    each.assign(ops.where(gone, held, value))
 
 
 def _is_open(model):

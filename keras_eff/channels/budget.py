@@ -1,20 +1,16 @@
 """The least sparsity that meets a budget."""
 
 import dataclasses
-import functools
 import math
 import numbers
 from collections.abc import Callable
 
-from keras_eff.atomic_write import temporary_folder
 from keras_eff.channels.plan import ChannelPlan
-from keras_eff.export.backend import check_backend
 from keras_eff.graph.progress import progress
 
 # Sparsities that differ by less seldom remove another channel.
 _TOLERANCE = 1 / 128
 _STEPS = 7
-_RUNS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,39 +82,18 @@ def _unmet(budgets, costs, sparsity):
     )
 
 
-def budgets_of(max_parameters, max_macs, max_latency_ms, runner) -> list:
-    """The budgets of which a limit is given."""
-    if max_latency_ms is not None:
-        check_backend("keras_eff.plan_channels(max_latency_ms=...)")
-    limits = {
-        "max_parameters": (max_parameters, lambda plan: plan.num_parameters),
-        "max_macs": (max_macs, lambda plan: plan.num_macs),
-        "max_latency_ms": (
-            max_latency_ms,
-            functools.partial(_latency_ms, runner=runner),
-        ),
-    }
-    budgets = []
-    for name, (limit, cost_of) in limits.items():
-        if limit is None:
-            continue
-        is_number = isinstance(limit, numbers.Real) and math.isfinite(limit)
-        if not (is_number and limit > 0):
-            raise ValueError(
-                f"Argument `{name}` must be a number over 0. "
-                f"Received: {name}={limit!r}"
-            )
-        budgets.append(Budget(name, limit, cost_of))
-    return budgets
+def budget(name: str, limit, cost_of: Callable) -> Budget:
+    """A budget, checked.
 
-
-def _latency_ms(plan, runner):
-    # Exporting takes a moment to import, and only this needs it.
-    from keras_eff.export.to_tflite import to_tflite
-    from keras_eff.latency.measure import measure
-
-    with temporary_folder() as folder:
-        path = folder / "smaller.tflite"
-        # The file is measured, not used.
-        to_tflite(plan.remove(), path, tolerance=math.inf, min_agreement=0.0)
-        return measure(path, 1, _RUNS, runner).median_ms
+    Args:
+        name: String, the argument that gives the limit.
+        limit: What the user gave.
+        cost_of: See `Budget`.
+    """
+    is_number = isinstance(limit, numbers.Real) and math.isfinite(limit)
+    if not (is_number and limit > 0):
+        raise ValueError(
+            f"Argument `{name}` must be a number over 0. "
+            f"Received: {name}={limit!r}"
+        )
+    return Budget(name, limit, cost_of)

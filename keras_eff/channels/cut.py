@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_eff.channels.graph import ChannelGraph
-from keras_eff.channels.site import Site
+from keras_eff.channels.layer_dependencies import LayerDependencies
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_transforms
@@ -12,7 +12,6 @@ from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.walk import copy_bare
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import rebuild
-from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
 
@@ -30,27 +29,38 @@ class Cutter(Rewriter):
         self.graph = graph
         self.removed = np.array(sorted(removed), int)
 
-    def left(self, labels):
+    def left(self, ids):
         """Boolean array, which of these channels stay."""
-        roots = self.graph.labels.roots(labels)
+        roots = self.graph.sets.roots(ids)
         return ~np.isin(roots, self.removed)
 
     def rule(self, call):
+        call = self.graph.original(call)
         self.begin(call)
-        site = self.graph.sites.get(id(call.operation))
+        layer = self.graph.layers[id(call.operation)]
         if is_graph(call.operation):
             return self.nested(call)
-        if site is None or not (self._is_cut(site) or site.changes):
+        if layer.parts and self._is_cut(layer):
+            opening = self.graph.openings[id(call.outputs[0])]
+            return self.inlined(opening, call)
+        if layer.parts or not (self._is_cut(layer) or layer.changes):
             return self.copy(call)
+        return self.cut(call, layer)
+
+    def cut(self, call, layer):
+        """Calls the smaller copy of an operation."""
         operation = call.operation
         has_state = isinstance(operation, keras.layers.Layer)
-        outputs = self.apply(
-            id(operation),
-            lambda: self._smaller(site),
-            self._values(site) if has_state else None,
-            *call.args,
-            **call.kwargs,
-        )
+        try:
+            outputs = self.apply(
+                id(operation),
+                lambda: self._smaller(layer),
+                self._values(layer) if has_state else None,
+                *call.args,
+                **call.kwargs,
+            )
+        except ValueError as error:
+            raise ValueError(_misfit(operation, error)) from error
         if has_state:
             pair = (operation, self._layers[id(operation)])
             parts = (layers_of(x, keras.layers.Layer) for x in pair)
@@ -58,86 +68,90 @@ class Cutter(Rewriter):
                 new.trainable = old.trainable
         return outputs
 
+    def clone(self, operation):
+        copy = super().clone(operation)
+        return self._named(copy, self.graph.layers[id(operation)])
+
+    def _named(self, copy, layer):
+        """A part of a layer, with a name that nothing else in the model has."""
+        if layer.name != layer.operation.name:
+            copy.name = self.unique(layer.name)
+        return copy
+
     def nested(self, call):
         model = call.operation
         shapes = [
             _smaller_shape(old.shape, new.shape)
             for old, new in zip(model.inputs, call.tensors, strict=True)
         ]
-        return self.apply(
-            id(model),
-            lambda: rebuild(model, self.rule, shapes=shapes),
-            None,
-            *call.args,
-            **call.kwargs,
+        return self.replace(
+            call, lambda: rebuild(model, self.rule, shapes=shapes), None
         )
 
-    def _is_cut(self, site):
-        return any(
-            not self.left(labels).all()
-            for axes in site.cuts.values()
-            for labels in axes.values()
-        )
+    def _is_cut(self, layer):
+        own = any(not self.left(ids).all() for ids in layer.cut_ids)
+        return own or any(map(self._is_cut, layer.parts))
 
-    def _smaller(self, site):
-        operation = site.operation
+    def _smaller(self, layer):
+        operation = layer.operation
         changes = _arrays_as_zeros(unwrapped(operation))
-        for change in site.changes:
+        for change in layer.changes:
             changes |= change(self.left)
-        if self.new_bias(site) is not None:
+        if self.new_bias(layer) is not None:
             changes["use_bias"] = True
         if isinstance(operation, TransformedWeights):
             chain = [clone(step) for step in operation.transforms]
-            return with_transforms(operation, chain, **changes)
-        if isinstance(operation, keras.layers.Layer):
-            return clone(operation, **changes)
-        copy = copy_bare(operation)
-        vars(copy).update(changes)
-        return copy
+            copy = with_transforms(operation, chain, **changes)
+        elif isinstance(operation, keras.layers.Layer):
+            copy = clone(operation, **changes)
+        else:
+            copy = copy_bare(operation)
+            vars(copy).update(changes)
+        return self._named(copy, layer)
 
-    def _values(self, site):
+    def _values(self, layer):
         """The variables of the smaller layer, in their order."""
-        layer = unwrapped(site.operation)
-        folded, new_bias = self._folded(site), self.new_bias(site)
+        inner = unwrapped(layer.operation)
+        folded, new_bias = self._folded(layer), self.new_bias(layer)
         values = []
-        for variable in site.operation.variables:
+        for variable in layer.operation.variables:
             value = keras.ops.convert_to_numpy(variable)
-            for axis, labels in _cuts_of(site, variable).items():
-                value = np.compress(self.left(labels), value, axis)
-            if folded is not None and variable is layer.bias:
+            for axis, ids in _cuts_of(layer, variable).items():
+                value = np.compress(self.left(ids), value, axis)
+            if folded is not None and variable is inner.bias:
                 value = value + folded
             values.append(value)
-            if new_bias is not None and variable is layer.kernel:
+            if new_bias is not None and variable is inner.kernel:
                 values.append(new_bias)
         return values
 
-    def shape(self, site, variable):
+    def shape(self, layer, variable):
         """The shape of what is left of a variable, but for new biases."""
         shape = list(variable.shape)
-        for axis, labels in _cuts_of(site, variable).items():
-            shape[axis] = int(self.left(labels).sum())
+        for axis, ids in _cuts_of(layer, variable).items():
+            shape[axis] = int(self.left(ids).sum())
         return shape
 
-    def new_bias(self, site):
+    def new_bias(self, layer):
         """The bias of a layer that needs one now, and had none; or None."""
-        folded = self._folded(site)
-        if folded is None or unwrapped(site.operation).bias is not None:
+        folded = self._folded(layer)
+        if folded is None or unwrapped(layer.operation).bias is not None:
             return None
         return folded
 
-    def _folded(self, site):
+    def _folded(self, layer):
         """What removed inputs add to the bias; None if nothing."""
-        fold = site.fold
+        fold = layer.fold
         if fold is None:
             return None
-        constants = np.where(self.left(fold.labels), 0.0, fold.values)
+        constants = np.where(self.left(fold.ids), 0.0, fold.values)
         if not constants.any():
             return None
-        kernel = keras.ops.convert_to_numpy(_as_used(site, fold.kernel))
+        kernel = keras.ops.convert_to_numpy(_as_used(layer, fold.kernel))
         kernel = kernel.astype("float64")
         added = np.tensordot(constants, np.moveaxis(kernel, fold.axis, 0), 1)
         added = added.reshape(-1, added.shape[-1]).sum(0)
-        axes = site.cuts[id(fold.kernel)]
+        axes = layer.cuts[id(fold.kernel)]
         last = len(fold.kernel.shape) - 1
         return added[self.left(axes[last])] if last in axes else added
 
@@ -151,9 +165,9 @@ def silence(graph: ChannelGraph, removed: set) -> list:
     """
     cutter = Cutter(graph, removed)
     changes = {}
-    for site in graph.sites.values():
-        for (key, axis), (variable, held) in site.zeros.items():
-            gone = ~cutter.left(site.cuts[key][axis])
+    for layer in graph.layers.values():
+        for (key, axis), (variable, held) in layer.zeros.items():
+            gone = ~cutter.left(layer.cuts[key][axis])
             if not gone.any():
                 continue
             shape = [1] * len(variable.shape)
@@ -169,13 +183,13 @@ def silence(graph: ChannelGraph, removed: set) -> list:
     return list(changes.values())
 
 
-def _as_used(site, variable):
+def _as_used(layer, variable):
     """The value that the layer computes with."""
-    layer = site.operation
-    if not isinstance(layer, TransformedWeights):
+    operation = layer.operation
+    if not isinstance(operation, TransformedWeights):
         return variable
-    known = list(map(id, layer.layer.variables))
-    return layer.transformed_variables()[known.index(id(variable))]
+    known = list(map(id, operation.layer.variables))
+    return operation.transformed_variables()[known.index(id(variable))]
 
 
 def _smaller_shape(old, new):
@@ -199,10 +213,42 @@ def _arrays_as_zeros(layer):
     }
 
 
-def _cuts_of(site: Site, variable):
-    """The cuts of a variable; those of its weight, if it is a mask."""
-    layer = site.operation
-    for step in getattr(layer, "transforms", ()):
-        if isinstance(step, PruningMask) and variable is step.mask:
-            variable = layer.variable_of(step)
-    return site.cuts.get(id(variable), {})
+def _cuts_of(layer: LayerDependencies, variable):
+    """Which channels lie along the axes of a variable, state of steps too."""
+    operation = layer.operation
+    for step in getattr(operation, "transforms", ()):
+        if any(variable is state for state in step.variables):
+            weight = operation.variable_of(step)
+            axes = layer.cuts.get(id(weight), {})
+            return {
+                axis: axes[of_weight]
+                for axis, of_weight in _state_axes(variable, weight).items()
+                if of_weight in axes
+            }
+    return layer.cuts.get(id(variable), {})
+
+
+def _state_axes(state, weight) -> dict:
+    """The axis of a weight that each axis of a step's state lies along.
+
+    State that broadcasts with the weight lies along it; other state does not.
+    """
+    shape, full = tuple(state.shape), tuple(weight.shape)
+    more = len(full) - len(shape)
+    if more < 0 or any(
+        size not in (1, whole)
+        for size, whole in zip(shape, full[more:], strict=True)
+    ):
+        return {}
+    return {axis: axis + more for axis, n in enumerate(shape) if n > 1}
+
+
+def _misfit(operation, error):
+    layer = unwrapped(operation)
+    kind = type(layer)
+    return (
+        f"Layer {layer.name!r} cannot be built with fewer channels. See what "
+        "`keras_eff.register_layer` says of its class, or keep it whole with "
+        f"`skip`. Received: {kind.__module__}.{kind.__name__}, which raises "
+        f"{type(error).__name__}: {error}"
+    )

@@ -1,24 +1,13 @@
 """The channels of a model, and what ties them."""
 
-from keras_eff.channels import merge_rules
-from keras_eff.channels import sequence_rules
-from keras_eff.channels import shape_rules
-from keras_eff.channels import weighted_rules
-from keras_eff.channels.labels import Labels
-from keras_eff.channels.site import Site
-from keras_eff.channels.visit import Visit
-from keras_eff.graph.book import UNKNOWN
-from keras_eff.graph.book import entry_of
-from keras_eff.graph.book import is_changed
-from keras_eff.graph.book import unwrapped
-from keras_eff.graph.walk import calls
-from keras_eff.graph.walk import is_graph
+import dataclasses
 
-_RULES = {
-    name: rule
-    for rules in (weighted_rules, sequence_rules, shape_rules, merge_rules)
-    for name, rule in vars(rules).items()
-}
+from keras_eff.channels.channel_call import ChannelCall
+from keras_eff.channels.channel_sets import ChannelSets
+from keras_eff.channels.layer_dependencies import LayerDependencies
+from keras_eff.channels.rules import rule_of
+from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import replay
 
 
 class ChannelGraph:
@@ -28,59 +17,85 @@ class ChannelGraph:
         model: Sequential or Functional model.
 
     Attributes:
-        labels: `Labels`, which channels go together.
-        sites: Dict from the id of an operation to its `Site`.
+        sets: `ChannelSets`, which channels go together.
+        layers: Dict from the id of an operation to its `LayerDependencies`.
+        openings: Dict from the id of the first tensor that a call returns to
+            the `Trace` of the call, for calls of layers that were opened.
+        originals: Dict from the id of a layer in a `Trace` to the layer of the
+            model that it is a copy of.
     """
 
     def __init__(self, model):
-        self.labels = Labels()
-        self.sites = {}
+        self.sets = ChannelSets()
+        self.layers = {}
+        self.openings = {}
+        self.originals = {}
+        self._channels = {}
         self._entered = {}
-        for flow in self._walk(model, [None] * len(model.inputs)):
-            if flow is not None:
-                self.labels.freeze(flow.labels, "the model returns them")
+        self._whole = None
+        for channels in self.walk(model, [None] * len(model.inputs)):
+            if channels is not None:
+                self.sets.freeze(channels.ids, "the model returns them")
 
-    def _walk(self, model, flows):
-        """The flows of the outputs of a model for those of its inputs."""
-        found = {
-            id(x): flow for x, flow in zip(model.inputs, flows, strict=True)
-        }
-        for node, _ in calls(model):
-            outputs = self._visit(node, lambda x: found.get(id(x)))
-            found.update(zip(map(id, node.outputs), outputs, strict=True))
-        return [found.get(id(x)) for x in model.outputs]
+    def walk(self, model, channels: list, whole=None) -> list:
+        """The channels of the outputs of a model for those of its inputs.
 
-    def _visit(self, node, flow_of):
-        operation = node.operation
-        site = self.sites.setdefault(id(operation), Site(operation))
-        arguments = node.arguments
-        visit = Visit(
-            unwrapped(operation),
-            site,
-            self.labels,
-            arguments.args,
-            arguments.kwargs,
-            node.outputs,
-            flow_of,
+        Args:
+            model: Sequential or Functional model.
+            channels: List of `TensorChannels` or None.
+            whole: `LayerDependencies` of the layer that the model is traced
+                from, if it is.
+        """
+        before, self._whole = self._whole, whole or self._whole
+        self._channels.update(zip(map(id, model.inputs), channels, strict=True))
+        replay(model, model.inputs, self._visit)
+        self._whole = before
+        return list(map(self._channels_of, model.outputs))
+
+    def original(self, call):
+        """The same call of the layer of the model, where that is a copy."""
+        known = self.originals.get(id(call.operation), call.operation)
+        return dataclasses.replace(call, operation=known)
+
+    def _visit(self, call):
+        call = self.original(call)
+        call = ChannelCall(
+            call.operation,
+            call.args,
+            call.kwargs,
+            call.consumers,
+            call.outputs,
+            self._dependencies_of(call.operation),
+            self,
+            self._channels_of,
         )
-        if is_graph(operation):
-            return self._enter(visit)
-        return rule_of(visit.layer)(visit)
+        enter = self._enter if is_graph(call.layer) else rule_of(call.layer)
+        outputs = zip(map(id, call.outputs), enter(call), strict=True)
+        self._channels.update(outputs)
+        return call.outputs
 
-    def _enter(self, visit):
+    def _dependencies_of(self, operation):
+        if id(operation) not in self.layers:
+            names = [self._whole.name] if self._whole else []
+            name = "_".join([*names, operation.name])
+            found = LayerDependencies(operation, name)
+            self.layers[id(operation)] = found
+        found = self.layers[id(operation)]
+        if self._whole and found not in self._whole.parts:
+            self._whole.parts.append(found)
+        return found
+
+    def _channels_of(self, tensor):
+        return self._channels.get(id(tensor))
+
+    def _enter(self, call):
         """A nested model gets the same channels in each of its calls."""
-        flows = visit.flows
-        before = self._entered.setdefault(id(visit.layer), flows)
-        for flow, other in zip(flows, before, strict=True):
-            if flow is None or other is None or flow.axis != other.axis:
-                visit.freeze(flow, f"{visit.name} is shared")
-                visit.freeze(other, f"{visit.name} is shared")
+        inputs = call.channels
+        before = self._entered.setdefault(id(call.layer), inputs)
+        for channels, other in zip(inputs, before, strict=True):
+            if channels is None or other is None or channels.axis != other.axis:
+                call.freeze(channels, f"{call.name} is shared")
+                call.freeze(other, f"{call.name} is shared")
             else:
-                self.labels.unite(flow.labels, other.labels)
-        return self._walk(visit.layer, flows)
-
-
-def rule_of(operation):
-    """The rule for an operation; what has none is frozen."""
-    entry = UNKNOWN if is_changed(operation) else entry_of(operation)
-    return _RULES[entry.channels]
+                self.sets.unite(channels.ids, other.ids)
+        return self.walk(call.layer, inputs)

@@ -5,8 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_eff.channels.channel_sets import ChannelSets
 from keras_eff.channels.graph import ChannelGraph
-from keras_eff.channels.labels import Labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ChannelGroup:
             batch normalizations behind them.
         reason: String or None, why some of its channels always stay.
         num_frozen: Integer, how many do. They are in none of the arrays.
-        roots: Integer array, the set of each channel, see `Labels`.
+        roots: Integer array, the set of each channel, see `ChannelSets`.
         places: List of what each of `weights` comes from: the variable, its
             axis, and the indices of each channel.
     """
@@ -45,39 +45,38 @@ class ChannelGroup:
 def groups_of(graph: ChannelGraph) -> list[ChannelGroup]:
     """The groups of a model, in the order of its layers."""
     begun = [
-        (site, labels)
-        for site in graph.sites.values()
-        for labels in site.outputs.values()
+        (layer, ids)
+        for layer in graph.layers.values()
+        for ids in layer.outputs.values()
     ]
-    tied = Labels()
+    tied = ChannelSets()
     numbers = tied.new(len(begun))
     owners = {}
-    for number, (_, labels) in zip(numbers, begun, strict=True):
-        for root in graph.labels.roots(labels):
-            owner = owners.setdefault(root, number)
-            tied.unite([owner], [number])
+    for number, (_, ids) in zip(numbers, begun, strict=True):
+        roots = graph.sets.roots(ids).tolist()
+        first = [owners.setdefault(root, number) for root in roots]
+        tied.unite(first, [number] * len(first))
     parts = {}
-    for number, source in zip(numbers, begun, strict=True):
-        parts.setdefault(tied.root(number), []).append(source)
+    for root, source in zip(tied.roots(numbers), begun, strict=True):
+        parts.setdefault(root, []).append(source)
     return [_group(graph, sources) for sources in parts.values()]
 
 
 def _group(graph, sources):
-    labels = np.concatenate([labels for _, labels in sources])
-    roots = np.unique(graph.labels.roots(labels))
-    reasons = {root: graph.labels.reason(root) for root in roots}
-    free = np.array([r for r in roots if reasons[r] is None], int)
+    ids = np.concatenate([ids for _, ids in sources])
+    reasons = graph.sets.reasons(np.sort(graph.sets.roots(ids)))
+    free = np.array([r for r, why in reasons.items() if why is None], int)
     weights, scales = (
         list(_places(graph, free, kind)) for kind in ("sources", "scales")
     )
-    names = [site.operation.name for site, _ in sources]
+    names = [layer.name for layer, _ in sources]
     return ChannelGroup(
         name=names[0],
         layers=tuple(dict.fromkeys(names)),
         weights=[rows(*place) for place in weights],
         scales=[np.abs(rows(*place)).sum(1) for place in scales],
         reason=next(filter(None, reasons.values()), None),
-        num_frozen=len(roots) - len(free),
+        num_frozen=len(reasons) - len(free),
         roots=free,
         places=weights,
     )
@@ -85,9 +84,9 @@ def _group(graph, sources):
 
 def _places(graph, roots, kind):
     """Variables with these channels: their axis, and each channel's indices."""
-    for site in graph.sites.values():
-        for key, (variable, axis) in getattr(site, kind).items():
-            of_axis = graph.labels.roots(site.cuts[key][axis])
+    for layer in graph.layers.values():
+        for key, (variable, axis) in getattr(layer, kind).items():
+            of_axis = graph.sets.roots(layer.cuts[key][axis])
             if np.isin(of_axis, roots).any():
                 places = [np.flatnonzero(of_axis == root) for root in roots]
                 yield variable, axis, places

@@ -64,11 +64,11 @@ class ChannelPlan:
     @functools.cached_property
     def num_parameters(self) -> int:
         """Weights of the smaller model."""
-        biases = map(self._cutter.new_bias, self._sites)
+        biases = map(self._cutter.new_bias, self._layers)
         return sum(len(bias) for bias in biases if bias is not None) + sum(
-            self._size(site, variable)
-            for site in self._sites
-            for variable in site.operation.weights
+            self._size(layer, variable)
+            for layer in self._layers
+            for variable in layer.operation.weights
         )
 
     @functools.cached_property
@@ -79,45 +79,33 @@ class ChannelPlan:
         """
         whole = dataclasses.replace(self, removed=frozenset())
         found = []
-        for site in self._sites:
-            weights, reason = site.operation.weights, self._reason(site)
+        for layer in self._layers:
+            weights, reason = layer.operation.weights, self._reason(layer)
             if weights and reason is not None:
                 size = sum(math.prod(weight.shape) for weight in weights)
                 share = size / whole.num_parameters
-                found.append((site.operation.name, share, reason))
+                found.append((layer.name, share, reason))
         return tuple(sorted(found, key=lambda row: -row[1]))
 
     @functools.cached_property
     def without_macs(self) -> tuple[str, ...]:
         """The layers with kernels whose products `num_macs` does not count."""
         return tuple(
-            site.operation.name
-            for site in self._sites
-            if site.reason is not None
+            layer.name
+            for layer in self._layers
+            if layer.reason is not None
             # One of a single axis scales or shifts: no matrix of products.
-            and any(len(weight.shape) > 1 for weight in site.operation.weights)
+            and any(len(weight.shape) > 1 for weight in layer.operation.weights)
         )
 
-    def _reason(self, site):
+    def _reason(self, layer):
         """Why nothing of a layer can go; None if something can."""
         # Those that begin here tell more than those that come in.
-        groups = [
-            *site.outputs.values(),
-            *(
-                labels
-                for axes in site.cuts.values()
-                for labels in axes.values()
-            ),
-        ]
-        roots = {
-            int(root): None
-            for labels in groups
-            for root in self.graph.labels.roots(labels)
-        }
-        reasons = [self.graph.labels.reason(root) for root in roots]
+        ids = [np.array([], int), *layer.outputs.values(), *layer.cut_ids]
+        reasons = self.graph.sets.reasons(np.concatenate(ids)).values()
         if None in reasons:
             return None
-        return site.reason or next(iter(reasons), "it has no channels")
+        return layer.reason or next(iter(reasons), "it has no channels")
 
     @functools.cached_property
     def num_macs(self) -> int:
@@ -127,24 +115,23 @@ class ChannelPlan:
         none of the layers in `without_macs`.
         """
         return sum(
-            count * self._size(site, kernel)
-            for site in self._sites
-            for kernel, count in site.uses.values()
+            count * self._size(layer, kernel)
+            for layer in self._layers
+            for kernel, count in layer.uses.values()
         )
 
-    @property
-    def _sites(self):
-        sites = self.graph.sites.values()
+    @functools.cached_property
+    def _layers(self):
         return [
-            s
-            for s in sites
-            if isinstance(s.operation, keras.layers.Layer)
-            # Their layers have sites of their own.
-            and not is_graph(s.operation)
+            layer
+            for layer in self.graph.layers.values()
+            if isinstance(layer.operation, keras.layers.Layer)
+            # Their parts are layers of their own.
+            and not (layer.parts or is_graph(layer.operation))
         ]
 
-    def _size(self, site, variable):
-        return math.prod(self._cutter.shape(site, variable))
+    def _size(self, layer, variable):
+        return math.prod(self._cutter.shape(layer, variable))
 
     @functools.cached_property
     def _cutter(self):

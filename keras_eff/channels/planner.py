@@ -41,10 +41,10 @@ class Planner:
         is_skipped = selector(model, skip)
         skipped = {
             root
-            for site in self._graph.sites.values()
-            if is_skipped(site.operation)
-            for channels in _channels_of(site)
-            for root in self._graph.labels.roots(channels)
+            for layer in self._graph.layers.values()
+            if is_skipped(layer.operation)
+            for channels in _channels_of(layer)
+            for root in self._graph.sets.roots(channels)
         }
         scored = [
             (group, saliencies.scores_of(group, function))
@@ -112,11 +112,10 @@ class Planner:
         ]
 
 
-def _channels_of(site):
+def _channels_of(layer):
     """Those that begin in a layer, or else pass through its weights."""
-    if site.outputs:
-        return site.outputs.values()
-    return [labels for axes in site.cuts.values() for labels in axes.values()]
+    of_parts = [ids for part in layer.parts for ids in _channels_of(part)]
+    return of_parts or [*layer.outputs.values()] or layer.cut_ids
 
 
 def _function(saliency, is_global, model, graph, dataset):

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_eff.channels.cut import silence
+from keras_eff.channels.weight_averages import averages_of
 
 
 class Silent:
@@ -16,10 +17,14 @@ class Silent:
     Args:
         variable: `keras.Variable`, of which nothing is silent yet. Its own
             constraint goes on to apply.
+        model: `keras.Model` that trains it. The moving average that its
+            optimizer keeps is made before constraints apply, and kept too.
     """
 
-    def __init__(self, variable):
+    def __init__(self, variable, model):
         self.constraint = variable.constraint
+        self.variable = variable
+        self.model = model
         # A variable, so that a function that was traced sees it change.
         self.gone = keras.Variable(
             np.zeros(variable.shape, bool), trainable=False, dtype="bool"
@@ -28,24 +33,36 @@ class Silent:
     def __call__(self, value):
         if self.constraint is not None:
             value = self.constraint(value)
-        return ops.where(self.gone, 0, value)
+        average = averages_of(self.model).get(id(self.variable))
+        if average is not None:
+            average.assign(self._silenced(average))
+        return self._silenced(value)
+
+    def _silenced(self, value):
+        # JAX computes with tensors only.
+        gone, value = map(ops.convert_to_tensor, (self.gone, value))
+        return ops.where(gone, ops.zeros_like(value), value)
 
 
-def constrain(graph) -> bool:
+def constrain(graph, model) -> bool:
     """Gives the variables by which channels become zero their constraint.
+
+    Args:
+        graph: `ChannelGraph` of the model.
+        model: `keras.Model` that is trained.
 
     Returns:
         Boolean, whether any did not have it.
     """
     free = [
         variable
-        for site in graph.sites.values()
-        for variable, _ in site.zeros.values()
+        for layer in graph.layers.values()
+        for variable, _ in layer.zeros.values()
         if not isinstance(variable.constraint, Silent)
     ]
     for variable in free:
         if not isinstance(variable.constraint, Silent):
-            variable.constraint = Silent(variable)
+            variable.constraint = Silent(variable, model)
     return bool(free)
 
 
@@ -93,7 +110,7 @@ def silenced(graph) -> set:
 
 
 def _axes(graph):
-    for site in graph.sites.values():
-        for (key, axis), (variable, held) in site.zeros.items():
-            roots = graph.labels.roots(site.cuts[key][axis])
+    for layer in graph.layers.values():
+        for (key, axis), (variable, held) in layer.zeros.items():
+            roots = graph.sets.roots(layer.cuts[key][axis])
             yield roots, variable, axis, held

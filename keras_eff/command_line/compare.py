@@ -182,7 +182,9 @@ def _from_model(path, samples):
 def _comparisons(reference, path, names):
     """Returns a comparison for each set of kernels of the file at `path`."""
     from keras_eff.export.comparison import compare
-    from keras_eff.export.output_steps import output_steps
+    from keras_eff.tflite.flatbuffer import parse
+    from keras_eff.tflite.flatbuffer import read
+    from keras_eff.tflite.inspection import output_steps
 
     by_name = dict(zip(reference.names, reference.samples, strict=True))
     samples = reference.samples
@@ -191,7 +193,7 @@ def _comparisons(reference, path, names):
         samples = [by_name[name] for name in names]
     with reading(path):
         execution = keras_eff.export.execute(path, samples)
-        steps = output_steps(path)
+        steps = output_steps(parse(read(path)))
         ends = keras_eff.export.inspect(path).outputs
     # Outputs may have no names either.
     titles = [end.name or str(number) for number, end in enumerate(ends)]

@@ -3,7 +3,6 @@ import dataclasses
 import click
 
 import keras_eff
-from keras_eff.command_line.keras_model import check_exports
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
 from keras_eff.command_line.options import given
@@ -85,7 +84,10 @@ def convert(model_path, path, samples, as_json, **options):
       keras-eff convert trained_with_fake_quant.keras model.tflite
     """
     with quiet_tensorflow():
-        check_exports("keras-eff convert")
+        # Here: it imports Keras.
+        from keras_eff.export.arguments import check_backend
+
+        check_backend("keras-eff convert")
         model = load_model(model_path)
         report = keras_eff.export.to_tflite(
             model, path, samples=samples, **given(options)

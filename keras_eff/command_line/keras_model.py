@@ -49,18 +49,6 @@ def _stderr_to(file):
             os.dup2(terminal, _STDERR)
 
 
-def check_exports(what: str) -> None:
-    """Raises, before a model is loaded, where Keras cannot export it.
-
-    Raises:
-        RuntimeError: If Keras has another backend than TensorFlow.
-    """
-    # Here: it imports Keras.
-    from keras_eff.export.backend import check_backend
-
-    check_backend(what)
-
-
 def load_model(path: str):
     """Returns the model in a .keras file.
 

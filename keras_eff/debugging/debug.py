@@ -10,6 +10,7 @@ from keras_eff.debugging.file_tensors import file_tensors
 from keras_eff.debugging.layer_outputs import layer_outputs
 from keras_eff.debugging.matching import match
 from keras_eff.debugging.signal_to_noise import sqnr_db
+from keras_eff.graph.rewriter import open_registered
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.lowering.lowering import Lowering
@@ -77,7 +78,7 @@ def debug(model, path, samples, *, plot=None) -> DebugReport:
         plot = check_path(plot, "plot")
     samples = [array[:_MOST_SAMPLES] for array in check_samples(model, samples)]
     tensors = file_tensors(path, samples)
-    outputs, places = _matched(model, samples, tensors)
+    outputs, places = _matched(open_registered(model), samples, tensors)
     rows = _rows(tensors, outputs, places, len(samples))
     report = DebugReport(
         path=str(path),

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_eff.graph.book import entry_of
+from keras_eff.graph.tensor_notes import TensorNotes
 from keras_eff.graph.walk import Call
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
@@ -62,15 +63,14 @@ def layer_outputs(model, inputs: list[np.ndarray]) -> list[LayerOutput]:
 class _Recorder:
     def __init__(self):
         self.outputs = []
-        # With the tensor itself: its id must not be given to another.
-        self._places = {}
+        self._places = TensorNotes()
 
     def rule(self, call: Call):
         operation = call.operation
         if is_graph(operation):
             return replay(operation, _tensors(call), self.rule)
         returned = operation(*call.args, **call.kwargs)
-        sources = [self._places[id(x)][0] for x in _tensors(call)]
+        sources = [self._places[x] for x in _tensors(call)]
         ancestors = frozenset(sources).union(
             *(self.outputs[place].ancestors for place in sources)
         )
@@ -87,16 +87,16 @@ class _Recorder:
         return returned
 
     def add(self, name, tensor, ancestors, counts, key):
-        if id(tensor) in self._places:
+        if tensor in self._places:
             return
         values = np.asarray(keras.ops.convert_to_numpy(tensor))
-        self._places[id(tensor)] = (len(self.outputs), tensor)
+        self._places[tensor] = len(self.outputs)
         rows = values.reshape(len(values), -1) if values.ndim else values
         output = LayerOutput(name, ancestors, *counts, key, rows)
         self.outputs.append(output)
 
     def mark_end(self, tensor, number):
-        place = self._places[id(tensor)][0]
+        place = self._places[tensor]
         output = dataclasses.replace(self.outputs[place], end=number)
         self.outputs[place] = output
 

@@ -38,7 +38,7 @@ def main(payload: dict) -> dict:
 
 def _chunks(interpreter, samples, wanted):
     """Yields {index: rows of values} for each run of the file."""
-    execution = _load_sibling("execution_script.py")
+    execution = _execution()
     batch = execution.batch_size(interpreter.get_input_details())
     count = len(samples[0])
     for start in range(0, count, batch):
@@ -54,9 +54,9 @@ def _chunks(interpreter, samples, wanted):
         yield found
 
 
-def _load_sibling(name):
-    """Loads a script by its path: a child does not import the package."""
-    path = pathlib.Path(__file__).with_name(name)
+def _execution():
+    """The script of `execute`, by its path: a child imports no package."""
+    path = pathlib.Path(__file__).parents[1] / "tflite" / "execution_script.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_eff.graph.book import SAME_SCALE
 from keras_eff.graph.book import activation_kind
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
@@ -8,7 +9,7 @@ from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
 
 _SMALLEST = 1e-30
-_PASSING = ("fake_quant", "keep_float", "linear", "same_scale")
+_PASSING = ("fake_quant", "keep_float", "linear", *SAME_SCALE)
 
 
 def final_activations(model) -> list[str] | None:
@@ -108,7 +109,7 @@ def _activation(tensor):
     if kind in _PASSING:
         return _activation(operation.input)
     layer = unwrapped(operation)
-    if isinstance(layer, keras.layers.TimeDistributed):
+    if kind == "time_distributed":
         layer = layer.layer
         kind = kind_of(layer)
     if kind not in ("softmax", "sigmoid"):

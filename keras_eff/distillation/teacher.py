@@ -6,6 +6,7 @@ from keras_eff.distillation.alignment import aligned
 from keras_eff.distillation.logits import final_activations
 from keras_eff.distillation.logits import to_logits
 from keras_eff.distillation.teacher_function import call_function
+from keras_eff.distillation.teacher_model import call_model
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import pack_outputs
@@ -99,7 +100,7 @@ class _Part:
             return inputs, {}
         if not isinstance(self._source, keras.layers.Layer):
             return call_function(self._source, inputs), {}
-        outputs = self._source(inputs, training=False)
+        outputs = call_model(self._source, inputs)
         if not self._names:
             return outputs, {}
         return outputs["outputs"], {

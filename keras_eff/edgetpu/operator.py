@@ -6,14 +6,10 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_eff.tflite.file_weights import DTYPES
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
 
-_DTYPES = {
-    number: name.lower()
-    for name, number in vars(schema.TensorType).items()
-    if isinstance(number, int)
-}
 _INTEGERS = {"int32": np.int32, "int64": np.int64}
 _MOST_PARAMETERS = 64
 _BYTES = {"int8": np.int8, "uint8": np.uint8}
@@ -165,7 +161,7 @@ def _tensor(model, index, tensor):
     return Tensor(
         index=index,
         shape=() if shape is None else tuple(shape.tolist()),
-        dtype=_DTYPES.get(tensor.type, f"type_{tensor.type}"),
+        dtype=DTYPES.get(tensor.type, f"type_{tensor.type}"),
         data=data,
         buffer=tensor.buffer,
         size_bytes=buffer.size if data is None else len(data),

@@ -17,7 +17,7 @@ from keras_eff.edgetpu.compiler_log import EdgeTpuLog
 from keras_eff.edgetpu.compiler_log import read_edgetpu_log
 from keras_eff.edgetpu.lint import lint_edgetpu
 from keras_eff.edgetpu.report import EdgeTpuReport
-from keras_eff.export.backend import check_backend
+from keras_eff.export.arguments import check_backend
 from keras_eff.export.to_tflite import to_tflite
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant

@@ -1,12 +1,16 @@
+import re
+
 import keras
 import tensorflow as tf
 
-from keras_eff.export.conversion_errors import missing_operators
+from keras_eff.export.changing_state import with_stored_draws
 from keras_eff.export.quiet import quiet
-from keras_eff.export.random_draws import with_stored_draws
+from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import pack_inputs
+from keras_eff.lowering.traced_graph import operator_types
 
-_TAIL_LINES = 12
+_LINES = 12
+_MISSING = re.compile(r"'?tf\.(\w+)'? op is neither a custom op nor a flex op")
 
 
 def convert(
@@ -32,7 +36,7 @@ def convert(
         shapes: Shapes of the inputs without the batch, by default the model's.
 
     Raises:
-        RuntimeError: If the converter fails, with the end of what it said.
+        RuntimeError: If the converter fails, with the first lines that it said.
     """
     with quiet() as printed:
         try:
@@ -49,10 +53,10 @@ def convert(
             return converter.convert()
         except Exception as error:
             said = f"{error}\n{printed()}".strip().splitlines()
-            cause = missing_operators(model, "\n".join(said))
+            cause = _missing_operators(model, "\n".join(said))
             raise RuntimeError(
                 f"TensorFlow's converter failed on model {model.name!r}:\n"
-                + (cause or "\n".join(said[:_TAIL_LINES]))
+                + (cause or "\n".join(said[:_LINES]))
             ) from error
 
 
@@ -93,3 +97,31 @@ def _set_options(converter, data_type, io_dtype):
         io_type = tf.as_dtype(io_dtype)
         converter.inference_input_type = io_type
         converter.inference_output_type = io_type
+
+
+def _missing_operators(model, said):
+    """Names the operations that TFLite has no operator for, and a way out.
+
+    Args:
+        model: Functional `keras.Model` that was to be converted.
+        said: What the converter said.
+
+    Returns:
+        A sentence; empty if nothing was missing, or nobody knows for what.
+    """
+    missing = set(_MISSING.findall(said))
+    if not missing:
+        return ""
+    names = [
+        f"{node.operation.name!r} ({type(node.operation).__name__})"
+        for node, _ in calls(model)
+        if missing & operator_types(node.input_tensors, node.outputs)
+    ]
+    if not names:
+        return ""
+    return (
+        f"TFLite has no operator for {', '.join(dict.fromkeys(names))}, which "
+        f"takes TensorFlow's {', '.join(sorted(missing))}. Write it with other "
+        "operations, or end the model before it and compute it outside of the "
+        "file"
+    )

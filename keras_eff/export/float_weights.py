@@ -3,12 +3,12 @@ import math
 import keras
 import numpy as np
 from absl import logging
+from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.preparation import SMALLEST_WEIGHT
 from keras_eff.tflite.file_weights import FileWeight
 from keras_eff.tflite.file_weights import file_weights
-from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.weight_only import WEIGHT_PLACES
 
 # Of the bytes of all weights: fewer are not worth a warning.
@@ -16,19 +16,19 @@ _SHARE = 0.1
 _LISTED = 10
 
 
-def warn_of_float_weights(data: bytes, model, name: str) -> None:
+def warn_of_float_weights(file: schema.ModelT, model, name: str) -> None:
     """Warns if a format left more than a tenth of the bytes of weights float32.
 
     With what "dynamic" would save on a file of integers.
 
     Args:
-        data: Content of a .tflite file.
+        file: The model of the .tflite file.
         model: The Keras model that it computes.
         name: Name of its format.
     """
     if name == "float32":
         return
-    weights = file_weights(parse(data))
+    weights = file_weights(file)
     floats = [w for w in weights if w.dtype == "float32"]
     left = sum(w.size_bytes for w in floats)
     total = sum(w.size_bytes for w in weights)

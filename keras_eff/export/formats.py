@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-_INT8_ENDS = ("int8", "uint8", "float32")
+_INT8_IO_DTYPES = ("int8", "uint8", "float32")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Format:
             "dynamic", "int8" or "int16x8".
         tolerance: Mean error over the largest output above which a file is
             refused. What was measured on correct files is in
-            benchmarks/README.md, and a wrong one misses by far.
+            benchmarks/export/README.md, and a wrong one misses by far.
         io_dtypes: What its float inputs and outputs can be; the first is the
             default.
         takes_zeros: Whether weights can be stored without their zeros.
@@ -42,8 +42,8 @@ FORMATS = {
     "float16": Format("float16", 1e-2, takes_zeros=True),
     # Takes them nowhere: `check_sparsity` says what to do instead.
     "dynamic": Format("dynamic", 3e-2, takes_zeros=True),
-    "int8": Format("int8", 3e-2, _INT8_ENDS, True, 8, True),
-    "int4": Format("int8", 3e-2, _INT8_ENDS, False, 4, True),
+    "int8": Format("int8", 3e-2, _INT8_IO_DTYPES, True, 8, True),
+    "int4": Format("int8", 3e-2, _INT8_IO_DTYPES, False, 4, True),
     "int16x8": Format("int16x8", 1e-2, ("int16", "float32"), is_integer=True),
     "weight_only_int8": Format("float32", 1e-4, rounded_bits=8),
     "weight_only_int4": Format("float32", 1e-4, rounded_bits=4),
@@ -100,7 +100,7 @@ def check_options(
     io_dtype: str | None,
     sparse: bool,
 ) -> str:
-    """Raises unless a format takes the arguments; the type of its ends.
+    """Raises unless a format takes the arguments; the `io_dtype`.
 
     Args:
         name: Name of the format.

@@ -42,12 +42,6 @@ def split_samples(samples: list[np.ndarray], finds_ranges: bool) -> SampleSplit:
         finds_ranges: Boolean, whether the format takes ranges from them.
     """
     count = len(samples[0])
-    if finds_ranges and count < _FEWEST:
-        logging.warning(
-            "samples: ranges are taken from %d, and the file is judged on the "
-            "same ones: give a few hundred",
-            count,
-        )
     if not finds_ranges or count < _FEWEST:
         places = _thinned(np.arange(count), _COMPARED)
         compared = [array[places] for array in samples]
@@ -64,6 +58,16 @@ def split_samples(samples: list[np.ndarray], finds_ranges: bool) -> SampleSplit:
         len(judged),
         True,
     )
+
+
+def warn_of_few_samples(split: SampleSplit) -> None:
+    """Warns where none of the samples that gave ranges could be held out."""
+    if not split.is_held_out:
+        logging.warning(
+            "samples: ranges are taken from %d, and the file is judged on the "
+            "same ones: give a few hundred",
+            len(split.fitted[0]),
+        )
 
 
 def _thinned(places, most):

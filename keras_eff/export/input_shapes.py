@@ -1,8 +1,9 @@
 """The shapes that the inputs of a file are to have, where the model's vary."""
 
-from keras_eff.export.shape_argument import read_shapes
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.end_names import file_names_of_keys
+from keras_eff.tflite.shape_argument import fitted_shapes
+from keras_eff.tflite.shape_argument import shape_text
 
 
 def fixed_shapes(
@@ -27,11 +28,9 @@ def fixed_shapes(
         keys = file_names_of_keys(model)
         input_shapes = {keys.get(k, k): x for k, x in input_shapes.items()}
     if input_shapes is not None:
+        whole = [(batch_size, *shape) for shape in wanted]
         given = [
-            _fitted(*each, batch_size)
-            for each in zip(
-                names, wanted, read_shapes(input_shapes, names), strict=True
-            )
+            shape[1:] for shape in fitted_shapes(input_shapes, names, whole)
         ]
         if samples is not None:
             _check_samples(names, given, samples)
@@ -43,27 +42,10 @@ def fixed_shapes(
             raise ValueError(
                 f"The model leaves dimensions of input {name!r} open, which a "
                 "file must fix: give `samples`, whose shape it then has, or "
-                f"`input_shapes`. Received: shape {_text(shape)} without the "
-                "batch"
+                f"`input_shapes`. Received: shape {shape_text(shape)} without "
+                "the batch"
             )
     return wanted
-
-
-def _fitted(name, want, shape, batch_size):
-    """The shape without the batch, which a user may have given with it."""
-    if len(shape) == len(want) + 1 and shape[0] == batch_size:
-        return _fitted(name, want, shape[1:], batch_size)
-    fits = len(shape) == len(want) and all(
-        size in (fixed, None) if fixed is not None else size is None or size > 0
-        for fixed, size in zip(want, shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"Argument `input_shapes` must fit the shape {_text(want)} of "
-            f"input {name!r}, alone or behind the batch of {batch_size}. "
-            f"Received: {shape}"
-        )
-    return shape
 
 
 def _check_samples(names, shapes, samples):
@@ -75,8 +57,3 @@ def _check_samples(names, shapes, samples):
                 f"gives to input {name!r}. Received: samples of shape "
                 f"{array.shape[1:]} for {shape}"
             )
-
-
-def _text(shape):
-    sizes = ", ".join("any" if size is None else str(size) for size in shape)
-    return f"({sizes})"

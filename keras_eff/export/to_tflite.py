@@ -1,38 +1,42 @@
-import numbers
 import time
 
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
 from keras_eff.export.agreement import check_agreement
 from keras_eff.export.agreement import check_exactness
-from keras_eff.export.backend import check_backend
+from keras_eff.export.arguments import check_backend
+from keras_eff.export.arguments import check_numbers
+from keras_eff.export.arguments import check_suffix
 from keras_eff.export.changing_state import state_in_outputs
 from keras_eff.export.changing_state import warn_of_state
-from keras_eff.export.file_content import file_content
+from keras_eff.export.file_passes import FileOptions
+from keras_eff.export.file_passes import model_file
 from keras_eff.export.float_weights import warn_of_float_weights
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
 from keras_eff.export.held_out import split_samples
+from keras_eff.export.held_out import warn_of_few_samples
 from keras_eff.export.input_shapes import fixed_shapes
-from keras_eff.export.lost_layers import lost_layers
-from keras_eff.export.lost_layers import way_out
-from keras_eff.export.output_steps import output_steps
 from keras_eff.export.preparation import prepare
+from keras_eff.export.preparation import weight_bits
 from keras_eff.export.report import Report
 from keras_eff.export.verification import compare_both
+from keras_eff.export.verification import lost_layers
+from keras_eff.export.verification import way_out
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.poor_samples import warn_of_poor_samples
+from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.tflite.execution import execute
-from keras_eff.tflite.inspection import inspect
+from keras_eff.tflite.execution import execute_unchecked
+from keras_eff.tflite.inspection import describe
+from keras_eff.tflite.inspection import output_steps
 
 _RANDOM_SAMPLES = 16
-_OF_MODELS = (".keras", ".h5")
 
 
 def to_tflite(
@@ -49,6 +53,7 @@ def to_tflite(
     tolerance=None,
     input_shapes=None,
     min_agreement=0.8,
+    verbose="auto",
 ) -> Report:
     """Writes a model as a LiteRT (TFLite) file that computes the same.
 
@@ -126,8 +131,8 @@ def to_tflite(
             reads first keep a resolution each.
         batch_size: Integer, the fixed batch dimension of the file.
         keep_names: Boolean, whether the file keeps the names of all tensors
-            and the converter's metadata, for inspection. By default, tensors
-            between the ends are called by their numbers in a file that
+            and the converter's metadata, for inspection. By default, all but
+            inputs and outputs are called by their numbers in a file that
             computes with floats, since tools that quantize it find them by
             name, and have no names in a file of integers.
         sparse: Boolean, whether weights of which 30 % or more are zeros, as
@@ -163,7 +168,6 @@ def to_tflite(
             vary by less than one step of the output's integers.
             0 is for a file that is only measured: it neither raises nor
             warns, of samples either.
-
         input_shapes: Shape of the input of the file, a tuple of integers such
             as `(20, 8)`, or a list or dict of shapes for several inputs, as
             `samples`; with or without the batch. Needed where the model leaves
@@ -171,6 +175,9 @@ def to_tflite(
             samples: by default, the file has the shape of the samples. None
             in it leaves a dimension open in the file too: then whoever runs
             it must resize its inputs before anything else.
+        verbose: 0, silent; 1, a progress bar of the search for ranges, where
+            "int8" and "int4" of a float model find them; "auto", one where it
+            takes longer than two seconds, on a terminal or in a notebook.
 
     Returns:
         A `keras_eff.export.Report`.
@@ -201,32 +208,44 @@ def to_tflite(
     start = time.perf_counter()
     check_backend("keras_eff.export.to_tflite")
     path = check_path(path)
-    _check_suffix(path)
-    _check_numbers(batch_size, tolerance, min_agreement)
+    check_suffix(path)
+    check_numbers(batch_size, tolerance, min_agreement)
+    check_verbose(verbose)
     check_graph(model, "keras_eff.export.to_tflite")
     is_aware = bool(layers_of(model, FakeQuant))
     name = check_format(quantize, is_aware)
+    chosen = FORMATS[name]
     io_dtype = check_options(name, is_aware, samples, method, io_dtype, sparse)
-    finds_ranges = FORMATS[name].is_integer and not is_aware
+    finds_ranges = chosen.is_integer and not is_aware
     split = None
     if samples is not None:
         samples = check_samples(model, samples)
+        split = split_samples(samples, finds_ranges)
         if min_agreement:
             warn_of_poor_samples(model, samples, finds_ranges)
-        split = split_samples(samples, finds_ranges)
+        if min_agreement and finds_ranges:
+            warn_of_few_samples(split)
     shapes = fixed_shapes(model, input_shapes, samples, batch_size)
-    converted = prepare(model, name, split and split.fitted, method, io_dtype)
+    fitted = None if split is None else split.fitted
+    converted = prepare(model, name, fitted, method, io_dtype, verbose)
     if samples is None:
         drawn = random_samples(converted, _RANDOM_SAMPLES, shapes)
         split = split_samples(drawn, False)
     state = state_in_outputs(model, split.compared, batch_size)
     warn_of_state(state)
-    options = (name, split.fitted, batch_size, io_dtype, sparse, keep_names)
-    data = file_content(converted, *options, end_names(model), shapes)
-    limit = FORMATS[name].tolerance if tolerance is None else tolerance
-    with atomic_write(path, data) as temporary:
-        execution = execute(temporary, split.compared)
-        steps = output_steps(temporary)
+    options = FileOptions(
+        format=chosen,
+        io_dtype=io_dtype,
+        names=end_names(model),
+        weight_bits=weight_bits(converted),
+        batch_size=batch_size,
+        sparse=sparse,
+        keep_names=keep_names,
+        shapes=shapes,
+    )
+    file = model_file(converted, options, split.fitted)
+    with atomic_write(path, file.data) as temporary:
+        execution = execute_unchecked(temporary, split.compared)
 
         def explain(outputs):
             lost = lost_layers(model, temporary, split.judged, outputs)
@@ -237,14 +256,15 @@ def to_tflite(
             converted,
             split,
             execution,
-            steps,
+            output_steps(file.model),
             # As large as those of the file, for the same random numbers.
             batch_size if state else None,
         )
+        limit = chosen.tolerance if tolerance is None else tolerance
         check_exactness(model.name, given, meant, limit, explain)
         check_agreement(given, min_agreement, samples is None, explain)
-        contents = inspect(temporary)
-    warn_of_float_weights(data, converted, name)
+    warn_of_float_weights(file.model, converted, name)
+    contents = describe(file)
     return Report(
         path=str(path),
         size_bytes=contents.size_bytes,
@@ -264,35 +284,3 @@ def _kind(samples, split):
     if samples is None:
         return "random"
     return "held-out" if split.is_held_out else "given"
-
-
-def _check_suffix(path):
-    # Most likely, two arguments in the wrong order.
-    if path.suffix in _OF_MODELS:
-        raise ValueError(
-            "Argument `path` must be that of a .tflite file, not of a Keras "
-            f"model. Received: path={str(path)!r}"
-        )
-
-
-def _check_numbers(batch_size, tolerance, min_agreement):
-    if type(batch_size) is not int or batch_size < 1:
-        raise ValueError(
-            "Argument `batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size!r}"
-        )
-    if tolerance is not None and not tolerance >= 0:
-        raise ValueError(
-            "Argument `tolerance` must be a float, 0 or more. "
-            f"Received: tolerance={tolerance!r}"
-        )
-    is_number = isinstance(min_agreement, numbers.Real)
-    if (
-        not is_number
-        or isinstance(min_agreement, bool)
-        or not 0 <= min_agreement <= 1
-    ):
-        raise ValueError(
-            "Argument `min_agreement` must be a float in [0, 1]. "
-            f"Received: min_agreement={min_agreement!r}"
-        )

@@ -2,10 +2,12 @@ import math
 
 import keras
 
-from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import WEIGHTED
+from keras_eff.graph.book import is_kernel
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.book import weight_of
+from keras_eff.graph.book import weights_of
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_weight_fake_quant
 from keras_eff.graph.rewriter import Rewriter
@@ -24,9 +26,6 @@ _TAKEN_APART = (
     "separable",
     "time_distributed",
 )
-_CONVOLUTIONS = frozenset(("BaseConv", "BaseConvTranspose", "ConvLSTMCell"))
-# Weights that are no kernels and no tables, whatever their shape.
-_NEVER = ("alpha", "beta", "bias", "gamma")
 
 
 def round_weights(model, num_bits: int, smallest: int):
@@ -66,7 +65,7 @@ def round_weights(model, num_bits: int, smallest: int):
         # Their values would be rounded once more.
         model = Lowering({}).lower(model)
     simple, _ = expand(model, lambda op: kind_of(op) not in _TAKEN_APART)
-    rules = {"weighted": rounded, "unknown": _seen}
+    rules = {**dict.fromkeys(WEIGHTED, rounded), "unknown": _seen}
     new = Rewriter(rules).rewrite(simple)
     done = {id(v) for layer in wrapped for v in layer.variables}
     others = [
@@ -110,9 +109,7 @@ def _weights_of(model):
     return [
         (layer, variable)
         for layer, variable in owners.values()
-        if len(variable.shape) > 1
-        and "float" in variable.dtype
-        and variable.name not in _NEVER
+        if is_kernel(variable)
     ]
 
 
@@ -128,22 +125,8 @@ def _scale_axes(layer, variable):
 
 
 def _output_axes(layer, variable):
-    for weight in entry_of(layer).weights:
+    for weight in weights_of(layer):
         if variable is getattr(layer, weight.name, None):
             return weight.scales
-    kinds = [kind.__name__ for kind in type(layer).__mro__]
-    if isinstance(layer, keras.layers.Embedding):
-        return ()
-    if "EinsumDense" in kinds and variable is layer.kernel:
-        inputs, outputs = layer.equation.split("->")
-        kernel = inputs.split(",")[1]
-        return tuple(i for i, label in enumerate(kernel) if label in outputs)
-    if len(variable.shape) == 2 or _is_convolution(kinds):
-        transposes = any(kind.endswith("Transpose") for kind in kinds)
-        return (-2,) if transposes else (-1,)
-    # How its axes are used is not known.
-    return ()
-
-
-def _is_convolution(kinds):
-    return not _CONVOLUTIONS.isdisjoint(kinds)
+    # Of more axes than those of a matrix, how they are used is not known.
+    return (-1,) if len(variable.shape) == 2 else ()

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 
 from keras_eff.factorization.low_rank import factors
+from keras_eff.graph.book import entry_of
 from keras_eff.graph.cloning import clone
+from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.rewriter import Rewriter
 
 # What a 1x1 convolution does not have of the one whose outputs it makes.
@@ -65,10 +67,13 @@ class FactorPlan:
     Attributes:
         model: The model that was planned for.
         layers: Tuple of `LayerFactors`, in the order of the model.
+        unknown: Tuple of the classes of layers with kernels of which nothing
+            is known, see `keras_eff.register_layer`.
     """
 
     model: keras.Model
     layers: tuple[LayerFactors, ...]
+    unknown: tuple[str, ...] = ()
 
     def factorize(self) -> keras.Model:
         """Returns the smaller model, not compiled, of the weights of now."""
@@ -113,9 +118,8 @@ class FactorPlan:
             row = [name.ljust(widths[0]), *right, note]
             lines.append("  ".join(row).rstrip())
         total = self.model.count_params()
-        return "\n".join(
-            [*lines, f"parameters {self.num_parameters:,} of {total:,}"]
-        )
+        lines.append(f"parameters {self.num_parameters:,} of {total:,}")
+        return "\n".join(lines) + how_to_register(self.unknown)
 
 
 def matrix_of(layer: keras.layers.Layer) -> np.ndarray:
@@ -147,10 +151,9 @@ def _split(call, rewriter, left, right):
 
 
 def _first(layer, rank, name):
-    is_dense = isinstance(layer, keras.layers.Dense)
     return clone(
         layer,
-        **{"units" if is_dense else "filters": rank},
+        **{entry_of(layer).size: rank},
         use_bias=False,
         activation="linear",
         activity_regularizer=None,

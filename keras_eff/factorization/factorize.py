@@ -3,6 +3,7 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
+from absl import logging
 
 from keras_eff.factorization.factor_plan import FactorPlan
 from keras_eff.factorization.factor_plan import LayerFactors
@@ -11,12 +12,16 @@ from keras_eff.factorization.low_rank import kept_energy
 from keras_eff.factorization.low_rank import rank_for
 from keras_eff.factorization.low_rank import singular_values
 from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import is_kernel
 from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unknown_class
 from keras_eff.graph.book import unwrapped
+from keras_eff.graph.register_layer import how_to_register
+from keras_eff.graph.rewriter import open_registered
+from keras_eff.graph.selection import operations
 from keras_eff.graph.selection import selector
-from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import check_graph
-from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import nested_calls
 from keras_eff.layers import TransformedWeights
 
 
@@ -84,7 +89,11 @@ def factorize(model, rank=None, energy=None, *, skip=()) -> keras.Model:
         - [Zhang et al., 2015](https://arxiv.org/abs/1505.06798), section 3;
           of the kernels, where the paper takes the responses to data
     """
-    return plan_factors(model, rank, energy, skip=skip).factorize()
+    plan = plan_factors(model, rank, energy, skip=skip)
+    if plan.unknown:
+        advice = how_to_register(plan.unknown)
+        logging.warning("factorize: layers of your own stay whole%s", advice)
+    return plan.factorize()
 
 
 def plan_factors(model, rank=None, energy=None, *, skip=()) -> FactorPlan:
@@ -115,7 +124,9 @@ def plan_factors(model, rank=None, energy=None, *, skip=()) -> FactorPlan:
     """
     check_graph(model, "keras_eff.factorize")
     _check_choice(rank, energy)
-    reasons = _reasons(model, selector(model, skip))
+    is_skipped = selector(model, skip)
+    model = open_registered(model, is_skipped)
+    reasons = _reasons(model, is_skipped)
     if isinstance(rank, Mapping):
         reasons = _only_named(rank, reasons)
     if all(reasons.values()):
@@ -123,10 +134,10 @@ def plan_factors(model, rank=None, energy=None, *, skip=()) -> FactorPlan:
         raise ValueError(
             "The model must have a dense layer or a convolution that can be "
             f"factorized. Received: model {model.name!r}, in which these stay "
-            f"whole: {whole}"
+            f"whole: {whole}{how_to_register(_unknown(model))}"
         )
     rows = (_row(*item, rank, energy) for item in reasons.items())
-    return FactorPlan(model, tuple(rows))
+    return FactorPlan(model, tuple(rows), _unknown(model))
 
 
 def _check_choice(rank, energy):
@@ -161,20 +172,24 @@ def _check_rank(name, rank):
 def _reasons(model, is_skipped):
     """Why each layer stays whole, whatever its rank; None if it need not."""
     reasons = {}
-
-    def walk(graph, around):
-        for node, _ in calls(graph):
-            operation = node.operation
-            skipped = around or is_skipped(operation)
-            if is_graph(operation):
-                walk(operation, skipped)
-            elif entry_of(operation).factorizes:
-                # Also where only one of its calls is in a model to skip.
-                found = "skip" if skipped else _reason(operation)
-                reasons[operation] = reasons.get(operation) or found
-
-    walk(model, False)
+    for node, _, around in nested_calls(model):
+        layer = node.operation
+        if entry_of(layer).factorizes:
+            # Also where only one of its calls is in a model to skip.
+            is_whole = any(map(is_skipped, (*around, layer)))
+            found = "skip" if is_whole else _reason(layer)
+            reasons[layer] = reasons.get(layer) or found
     return reasons
+
+
+def _unknown(model):
+    """The classes of layers with kernels of which nothing is known."""
+    found = (
+        unknown_class(layer)
+        for layer, _ in operations(model)
+        if any(map(is_kernel, getattr(layer, "weights", ())))
+    )
+    return tuple(dict.fromkeys(name for name in found if name))
 
 
 def _reason(layer):

@@ -22,7 +22,7 @@ def is_scaling(layer) -> bool:
     It leaves the integers of a quantized tensor as they are.
     """
     entry = entry_of(layer)
-    if entry.affine is None or entry.kind != "requantized":
+    if entry.affine is None or entry.kind != "affine":
         return False
     scale, offset = affine_terms(layer)
     return bool(np.all(offset == 0) and np.ptp(scale) == 0 and scale.min() > 0)

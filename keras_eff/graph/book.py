@@ -23,7 +23,8 @@ class WeightEntry:
     Attributes:
         name: Its attribute; see `keras_eff.layers.WeightTransform`.
         outputs: The axes that count the channels that it makes.
-        inputs: The axis that counts the channels that it reads, or None.
+        inputs: The axis that counts the channels that it reads, the last of
+            several; None if inputs are not multiplied by it.
         scales: The axes with a scale each in an integer kernel; those of
             `outputs` by default.
     """
@@ -48,11 +49,14 @@ class Entry:
             "unknown" stays float.
         channels: Names the rule by which channels go through it; what is
             "frozen" keeps them all.
-        weights: The weights that inputs are multiplied by; an integer kernel
-            has the first.
+        weights: The weights of which the axes are known, or a function from
+            the layer to them. An integer kernel has the first.
         fits: Predicate on an operation: whether `kind` holds for it.
         opens: Function of the layer and the arguments of a call, which calls
-            other layers and operations in its place; for the kind "composed".
+            other layers and operations in its place; the layer's `call` for
+            others of the kind "composed".
+        bounds: The smallest and the largest value that a "clip" or "relu"
+            returns, or a function from the operation to them.
         affine: Function from a built layer to the scale that it multiplies by
             and the offset that it adds, as arrays.
         combine: Function from the values of several tensors, arrays, to those
@@ -69,9 +73,10 @@ class Entry:
 
     kind: str | Callable[[Any], str] = "unknown"
     channels: str = "frozen"
-    weights: tuple[WeightEntry, ...] = ()
+    weights: tuple[WeightEntry, ...] | Callable = ()
     fits: Callable[[Any], bool] | None = None
     opens: Callable | None = None
+    bounds: tuple[float, float] | Callable | None = None
     affine: Callable | None = None
     combine: Callable | None = None
     fuses: bool = True
@@ -85,22 +90,38 @@ class Entry:
 UNKNOWN = Entry()
 
 # By class; by name for what Keras has no public class of.
-_layers: dict[type, Entry] = {}
+_layers: dict[type | str, Entry] = {}
 _operations: dict[str, Entry] = {}
 _functions: dict[str, Entry] = {}
 
+# Kinds that move values about, which keep their scale.
+SAME_SCALE = ("reshape", "same_scale", "split", "upsampling")
+
+# Kinds of which inputs and output share one scale.
+TIED = ("concatenate", "tied")
+
 # Kinds that stay float behind an operation that does.
-FOLLOWING = ("batch_norm", "clip", "linear", "relu", "same_scale")
+FOLLOWING = ("batch_norm", "clip", "linear", "relu", *SAME_SCALE)
+
+# Kinds of layers with a weight in an integer kernel: those whose weights a
+# user has declared fuse with nothing.
+WEIGHTED = ("declared", "weighted")
 
 # Kinds whose rules see to the transforms of a weight.
-_OF_WEIGHTS = ("attention", "separable", "weighted")
+_OF_WEIGHTS = ("attention", "separable", *WEIGHTED)
+
+# They have two axes in attention, in a GRU, or over several axes.
+_NO_KERNELS = ("alpha", "beta", "bias", "gamma", "rnn_state")
 
 # The modules whose functions are what their names say.
 _OF_FUNCTIONS = ("keras.", "tensorflow.", "jax.")
 
 
-def enter_layer(kind: type, entry: Entry) -> None:
-    """Adds, or replaces, the entry of a layer class."""
+def enter_layer(kind: type | str, entry: Entry) -> None:
+    """Adds, or replaces, the entry of a layer class.
+
+    By its name where Keras has the class to itself.
+    """
     _layers[kind] = entry
 
 
@@ -122,7 +143,7 @@ def entry_of(operation) -> Entry:
     """
     operation = unwrapped(operation)
     if isinstance(operation, keras.layers.Layer):
-        return _of_class(type(operation))
+        return entry_of_class(type(operation))
     if isinstance(operation, keras.Operation):
         kind = type(operation)
         is_known = kind.__module__.startswith("keras.")
@@ -147,8 +168,13 @@ def kind_of(operation) -> str:
     if getattr(layer, "data_format", None) == "channels_first":
         return "unknown"
     kind = entry.kind(layer) if callable(entry.kind) else entry.kind
-    is_wrapped = layer is not operation
-    return "unknown" if is_wrapped and kind not in _OF_WEIGHTS else kind
+    if layer is operation or kind in WEIGHTED:
+        return kind
+    # Those that are taken apart carry the steps of kernels alone.
+    is_carried = all(
+        step.weight.endswith("kernel") for step in operation.transforms
+    )
+    return kind if kind in _OF_WEIGHTS and is_carried else "unknown"
 
 
 def activation_kind(function) -> str:
@@ -157,9 +183,45 @@ def activation_kind(function) -> str:
     return "unknown" if is_layer else kind_of(function)
 
 
+def bounds_of(operation) -> tuple[float, float]:
+    """The smallest and the largest value that a "clip" or "relu" returns."""
+    bounds = entry_of(operation).bounds
+    return bounds(operation) if callable(bounds) else bounds
+
+
+def weights_of(layer) -> tuple[WeightEntry, ...]:
+    """The weights of which the axes are known, by the nearest class entered.
+
+    A class that computes otherwise than its parent has the same weights.
+    """
+    layer = unwrapped(layer)
+    found = (_layers.get(_key(kind)) for kind in type(layer).__mro__)
+    entry = next((entry for entry in found if entry), UNKNOWN)
+    if callable(entry.weights):
+        return entry.weights(layer)
+    return entry.weights
+
+
+def kernels_of(layer) -> tuple[WeightEntry, ...]:
+    """Those of its weights that inputs are multiplied by."""
+    return tuple(w for w in weights_of(layer) if w.inputs is not None)
+
+
 def weight_of(layer) -> WeightEntry:
     """The weight of which an integer kernel has one."""
-    return entry_of(layer).weights[0]
+    return kernels_of(layer)[0]
+
+
+def is_kernel(variable) -> bool:
+    """Whether a variable is large: no bias, and no scale or state."""
+    is_float = "float" in keras.backend.standardize_dtype(variable.dtype)
+    is_large = len(variable.shape) > 1
+    return is_float and is_large and variable.name not in _NO_KERNELS
+
+
+def is_dense(layer) -> bool:
+    """Whether it multiplies the last axis by a matrix, whatever the others."""
+    return entry_of(layer).channels == "dense"
 
 
 def is_changed(layer) -> bool:
@@ -178,10 +240,25 @@ def unwrapped(operation):
     return operation
 
 
-def _of_class(kind):
+def entry_of_class(kind: type) -> Entry:
+    """The entry of a layer class: see `entry_of`."""
     for base in kind.__mro__:
-        if base in _layers:
-            return _layers[base]
-        if "call" in vars(base):
-            break
+        entry = _layers.get(_key(base))
+        if entry is not None or "call" in vars(base):
+            return entry or UNKNOWN
     return UNKNOWN
+
+
+def unknown_class(operation) -> str | None:
+    """Module and name of a user's layer class without an entry, or None."""
+    kind = type(unwrapped(operation))
+    is_ours = kind.__module__.partition(".")[0] in ("keras", "keras_eff")
+    is_layer = issubclass(kind, keras.layers.Layer)
+    if is_ours or not is_layer or entry_of_class(kind) is not UNKNOWN:
+        return None
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def _key(kind):
+    is_of_keras = kind.__module__.startswith("keras.")
+    return kind.__name__ if is_of_keras and kind.__name__ in _layers else kind

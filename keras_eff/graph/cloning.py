@@ -6,8 +6,8 @@ import warnings
 
 import keras
 
+from keras_eff.graph.book import kernels_of
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.book import weight_of
 from keras_eff.graph.lambdas import lambdas_in
 from keras_eff.graph.lambdas import with_references
 from keras_eff.graph.walk import copy_bare
@@ -85,19 +85,20 @@ def assign(layer, values) -> None:
 def with_weight_fake_quant(layer, num_bits: int):
     """A clone whose chain of weight transforms ends in a fake-quant.
 
-    Transforms that the layer has already are cloned too; an earlier
-    fake-quant of the weight makes way for the new one.
+    One for each kernel. Transforms that the layer has already are cloned too;
+    an earlier fake-quant of a weight makes way for the new one.
     """
-    weight = weight_of(layer)
-    last = WeightFakeQuant(
-        num_bits, weight.scales, weight=weight.name, dtype="float32"
-    )
+    last = [
+        WeightFakeQuant(num_bits, x.scales, weight=x.name, dtype="float32")
+        for x in kernels_of(layer)
+    ]
+    places = {(step.weight, step.order) for step in last}
     chain = [
         clone(step)
         for step in getattr(layer, "transforms", ())
-        if (step.weight, step.order) != (weight.name, last.order)
+        if (step.weight, step.order) not in places
     ]
-    return with_transforms(layer, [*chain, last])
+    return with_transforms(layer, [*chain, *last])
 
 
 def without_activation(layer):

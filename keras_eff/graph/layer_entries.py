@@ -3,28 +3,26 @@
 import keras
 
 from keras_eff import layers
-from keras_eff.graph import combinations
+from keras_eff.graph import entry_functions as functions
 from keras_eff.graph.affine_terms import batch_norm_terms
 from keras_eff.graph.affine_terms import normalization_terms
 from keras_eff.graph.affine_terms import rescaling_terms
 from keras_eff.graph.book import Entry
 from keras_eff.graph.book import WeightEntry
 from keras_eff.graph.book import activation_kind
+from keras_eff.graph.book import bounds_of
 from keras_eff.graph.book import enter_layer
 from keras_eff.graph.book import kind_of
-from keras_eff.graph.conditions import has_usual_interpolation
-from keras_eff.graph.conditions import is_over_last_axis
-from keras_eff.graph.conditions import is_stateless
 
 _KERNEL = (WeightEntry("kernel"),)
 _TRANSPOSED = (WeightEntry("kernel", (-2,), -1),)
-_DEPTHWISE = (WeightEntry("kernel", (-2, -1), None),)
+_DEPTHWISE = (WeightEntry("kernel", (-2, -1)),)
 _SEPARABLE = (
-    WeightEntry("depthwise_kernel", (-2, -1), None),
+    WeightEntry("depthwise_kernel", (-2, -1)),
     WeightEntry("pointwise_kernel"),
 )
 # One scale for all rows: they are looked up one by one.
-_EMBEDDINGS = (WeightEntry("embeddings", (-1,), None, scales=()),)
+_EMBEDDINGS = (WeightEntry("embeddings", scales=()),)
 _RECURRENT = (WeightEntry("kernel"), WeightEntry("recurrent_kernel"))
 
 
@@ -99,6 +97,16 @@ _enter(
     "MultiHeadAttention", kind="attention", channels="attention", num_kernels=2
 )
 _enter("GroupQueryAttention", num_kernels=2)
+_enter("EinsumDense", weights=functions.einsum_weights)
+_enter(
+    "ReversibleEmbedding",
+    weights=(
+        *_EMBEDDINGS,
+        WeightEntry("reverse_embeddings", (-1,), -2, scales=()),
+    ),
+)
+_enter("SimpleRNNCell GRUCell LSTMCell", weights=_RECURRENT)
+enter_layer("ConvLSTMCell", Entry(weights=_RECURRENT))
 _enter("SimpleRNN", channels="recurrent", size="units")
 _enter("GRU", channels="recurrent", size="units", num_gates=3)
 _enter("LSTM", channels="recurrent", size="units", num_gates=4)
@@ -106,7 +114,7 @@ _enter(
     "Bidirectional",
     kind=lambda layer: kind_of(layer.forward_layer),
     channels="bidirectional",
-    fits=is_stateless,
+    fits=functions.is_stateless,
 )
 _enter("TimeDistributed", kind="time_distributed")
 
@@ -115,14 +123,14 @@ _enter(
     "BatchNormalization",
     kind="batch_norm",
     channels="batch_normalization",
-    fits=is_over_last_axis,
+    fits=functions.is_over_last_axis,
     affine=batch_norm_terms,
 )
 _enter("GroupNormalization", channels="group_normalization")
-_enter("Normalization", kind="requantized", affine=normalization_terms)
+_enter("Normalization", kind="affine", affine=normalization_terms)
 _enter(
     "Rescaling",
-    kind="requantized",
+    kind="affine",
     channels="rescaling",
     affine=rescaling_terms,
 )
@@ -132,31 +140,39 @@ _enter(
     "Activation",
     kind=lambda layer: activation_kind(layer.activation),
     channels="elementwise",
+    bounds=lambda layer: bounds_of(layer.activation),
 )
-_enter("ReLU", kind=_kind_of_relu, channels="elementwise")
+_enter(
+    "ReLU",
+    kind=_kind_of_relu,
+    channels="elementwise",
+    bounds=functions.relu_bounds,
+)
 _enter("LeakyReLU", kind="leaky_relu", channels="elementwise")
 _enter("ELU", channels="elementwise")
 _enter("PReLU", kind="prelu", channels="prelu")
-_enter("Softmax", kind="softmax", fits=is_over_last_axis)
+_enter("Softmax", kind="softmax", fits=functions.is_over_last_axis)
 
 # What moves values about, and pools them.
 _enter("Flatten Permute", kind="same_scale", channels="moved")
-_enter("Reshape", kind="same_scale", channels="reshaped")
+_enter("Reshape", kind="reshape", channels="reshaped")
 _enter("RepeatVector", kind="same_scale", channels="repeated_vector")
 _enter(
-    "Cropping1D Cropping2D Cropping3D MaxPooling1D MaxPooling2D UpSampling1D",
+    "Cropping1D Cropping2D Cropping3D MaxPooling1D MaxPooling2D",
     kind="same_scale",
     channels="pooled",
 )
+_enter("UpSampling1D", kind="upsampling", channels="pooled")
 _enter(
-    "UpSampling2D UpSampling3D",
-    kind="same_scale",
+    "UpSampling2D",
+    kind="upsampling",
     channels="pooled",
-    fits=has_usual_interpolation,
+    fits=functions.has_usual_interpolation,
 )
+_enter("UpSampling3D", kind="same_scale", channels="pooled")
 _enter("MaxPooling3D AveragePooling3D", channels="pooled")
 _enter(
-    "AveragePooling1D AveragePooling2D", kind="requantized", channels="pooled"
+    "AveragePooling1D AveragePooling2D", kind="average_pool", channels="pooled"
 )
 _enter(
     "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D",
@@ -173,23 +189,21 @@ _enter(
     kind="same_scale",
     channels="padded",
 )
-_enter("Resizing", kind="same_scale", fits=has_usual_interpolation)
+_enter("Resizing", kind="same_scale", fits=functions.has_usual_interpolation)
 _enter("CenterCrop", kind="center_crop")
 
 # Where tensors meet.
-_enter("Add", kind="add", channels="merge", combine=combinations.add)
+_enter("Add", kind="add", channels="merge", combine=functions.add)
+_enter("Average", kind="average", channels="merge", combine=functions.average)
+_enter("Maximum", kind="tied", channels="merge", combine=functions.maximum)
+_enter("Minimum", kind="tied", channels="merge", combine=functions.minimum)
 _enter(
-    "Average", kind="average", channels="merge", combine=combinations.average
-)
-_enter("Maximum", kind="tied", channels="merge", combine=combinations.maximum)
-_enter("Minimum", kind="tied", channels="merge", combine=combinations.minimum)
-_enter(
-    "Multiply", kind="multiply", channels="merge", combine=combinations.multiply
+    "Multiply", kind="multiply", channels="merge", combine=functions.multiply
 )
 _enter(
-    "Subtract", kind="subtract", channels="merge", combine=combinations.subtract
+    "Subtract", kind="subtract", channels="merge", combine=functions.subtract
 )
-_enter("Concatenate", kind="tied", channels="concatenate")
+_enter("Concatenate", kind="concatenate", channels="concatenate")
 
 # The identity at inference.
 _enter(
@@ -217,7 +231,8 @@ enter_layer(
 enter_layer(layers.FakeQuant, Entry(kind="fake_quant", channels="rounded"))
 enter_layer(layers.KeepFloat, Entry(kind="keep_float", channels="rounded"))
 enter_layer(
-    layers.LinearRecurrence, Entry(kind="recurrence", fits=is_stateless)
+    layers.LinearRecurrence,
+    Entry(kind="recurrence", fits=functions.is_stateless),
 )
 enter_layer(layers.LocalAttentionPooling, Entry(kind="local_attention"))
 enter_layer(
@@ -227,7 +242,9 @@ enter_layer(
 enter_layer(layers.ProjectionLayer, Entry(kind="from_integers"))
 enter_layer(
     layers.QRNN,
-    Entry(kind="composed", channels="quasi_recurrent", fits=is_stateless),
+    Entry(
+        kind="composed", channels="quasi_recurrent", fits=functions.is_stateless
+    ),
 )
 enter_layer(layers.SetMask, Entry(kind="linear"))
 enter_layer(layers.Zoneout, Entry(kind="linear", channels="unchanged"))

@@ -5,8 +5,7 @@ import warnings
 import numpy as np
 
 from keras_eff.graph.end_names import end_names
-from keras_eff.graph.walk import readers_of
-from keras_eff.layers import FakeQuant
+from keras_eff.graph.samples import roundings_of
 
 _STEPS = 255
 _MOST_OUTSIDE = 0.25
@@ -77,10 +76,9 @@ def _sameness(array, share):
 
 def _ranges(model, tensor, finds_ranges):
     """The ranges to which the model rounds an input, and that stay."""
-    layers = [x for x in readers_of(model, tensor) if isinstance(x, FakeQuant)]
     return [
         layer.range
-        for layer in layers
+        for layer in roundings_of(model, tensor)
         if layer.fixed_range is not None
         or (layer.calibrated and not finds_ranges)
     ]

@@ -2,12 +2,15 @@ import itertools
 
 import keras
 
+from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.selection import operations
+from keras_eff.graph.trace import check_parts
 from keras_eff.graph.trace import trace
+from keras_eff.graph.trace import traced_tensors
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
@@ -63,30 +66,40 @@ class Rewriter:
         self._origin = self._whole(call.operation)
 
     def nested(self, call):
-        model = call.operation
-        return self.apply(
-            id(model),
-            lambda: self.rewrite(model),
-            None,
-            *call.args,
-            **call.kwargs,
-        )
+        return self.replace(call, lambda: self.rewrite(call.operation), None)
 
     def opened(self, call):
         """What a composed layer computes, layer by layer, operation by
         operation."""
-        layer = call.operation
-        model, tensors, old, masks = trace(self.copied(call), call)
-        self.adopt(model, layer)
-        new = replay(model, tensors, self.rule)
-        count = len(masks)
+        layer, copy = call.operation, self.copied(call)
+        opening = trace(copy, call)
+        if entry_of(layer).opens:
+            check_parts(copy, opening.model)
+            self._name_parts(layer, opening.model)
+        self.adopt(opening.model, layer)
+        return self.inlined(opening, call)
+
+    def inlined(self, opening, call):
+        """What the `Trace` of a call computes, in the place of the call."""
+        new = replay(opening.model, traced_tensors(call), self.rule)
+        count = len(opening.masks)
         outputs, masks_left = new[:count], iter(new[count:])
-        for index, mask in enumerate(masks):
+        for index, mask in enumerate(opening.masks):
             if mask is not None:
-                name = self.unique(f"{layer.name}_mask")
+                name = self.unique(f"{call.operation.name}_mask")
                 carry = SetMask(name=name, dtype=outputs[index].dtype)
                 outputs[index] = carry([outputs[index], next(masks_left)])
-        return keras.tree.pack_sequence_as(old, outputs)
+        return keras.tree.pack_sequence_as(opening.outputs, outputs)
+
+    def _name_parts(self, layer, model):
+        """Names layers after the one that they are parts of, just once.
+
+        Blocks of a class may give theirs the same names.
+        """
+        for part, _ in operations(model):
+            is_new = part not in self._wholes
+            if is_new and isinstance(part, keras.layers.Layer):
+                part.name = self.unique(f"{layer.name}_{part.name}")
 
     def copied(self, call):
         """The copy of a layer that is to be taken apart.
@@ -108,18 +121,25 @@ class Rewriter:
     def copy(self, call):
         """Calls the clone of the operation; a shared layer stays shared."""
         operation = call.operation
-        is_new = id(operation) not in self._layers
-        outputs = self.apply(
-            id(operation),
-            lambda: self.clone(operation),
-            None,
-            *call.args,
-            **call.kwargs,
-        )
-        has_state = isinstance(operation, keras.layers.Layer)
         # The layers of a nested model have been copied one by one.
-        if is_new and has_state and not is_graph(operation):
-            copy_state(operation, self._layers[id(operation)])
+        is_bare = not isinstance(operation, keras.layers.Layer)
+        carry = None if is_bare or is_graph(operation) else copy_state
+        return self.replace(call, lambda: self.clone(operation), carry)
+
+    def replace(self, call, make, carry):
+        """Calls the layer in the place of that of a call, made just once.
+
+        Args:
+            call: `graph.Call`.
+            make: Function that returns the new layer.
+            carry: Function of the old layer and the new one, which has been
+                called, that gives it its state; or None.
+        """
+        key = id(call.operation)
+        is_new = key not in self._layers
+        outputs = self.apply(key, make, None, *call.args, **call.kwargs)
+        if is_new and carry is not None:
+            carry(call.operation, self._layers[key])
         return outputs
 
     def clone(self, operation):
@@ -164,6 +184,24 @@ class Rewriter:
         """The tensor; the operation that made it gets the name."""
         producer(tensor).name = name
         return tensor
+
+
+def open_registered(model, keeps=lambda operation: False):
+    """The model with the layers open that are registered with a function.
+
+    Args:
+        model: Sequential or Functional model, returned as it is if it has no
+            such layer.
+        keeps: See `Rewriter`.
+    """
+    if not any(entry_of(layer).opens for layer, _ in operations(model)):
+        return model
+    return Rewriter({"composed": _open}, keeps).rewrite(model)
+
+
+def _open(call, rewriter):
+    is_registered = entry_of(call.operation).opens
+    return rewriter.opened(call) if is_registered else rewriter.copy(call)
 
 
 def _copy(call, rewriter):

@@ -115,6 +115,11 @@ def batches(model, arrays: list[np.ndarray], batch_size: int) -> Iterator:
         yield pack_inputs(model, part)
 
 
+def roundings_of(model, tensor) -> list[FakeQuant]:
+    """The `FakeQuant` layers that read an input of a model."""
+    return [x for x in readers_of(model, tensor) if isinstance(x, FakeQuant)]
+
+
 def random_samples(
     model, count: int, shapes: list[tuple] | None = None
 ) -> list[np.ndarray]:
@@ -139,13 +144,16 @@ def random_samples(
 
 def _random(generator, model, tensor, shape):
     if "float" not in tensor.dtype:
-        tables = layers_of(model, keras.layers.Embedding)
-        limit = min([10, *(table.input_dim for table in tables)])
+        sizes = [
+            layer.input_dim
+            for layer in layers_of(model, keras.layers.Layer)
+            if hasattr(layer, "input_dim")
+        ]
+        limit = min([10, *sizes])
         limit = 2 if tensor.dtype == "bool" else limit
         return generator.integers(0, limit, shape).astype(tensor.dtype)
-    readers = [
-        op for op in readers_of(model, tensor) if isinstance(op, FakeQuant)
-    ]
-    if readers:
-        return generator.uniform(*readers[0].range, shape).astype(tensor.dtype)
+    roundings = roundings_of(model, tensor)
+    if roundings:
+        low, high = roundings[0].range
+        return generator.uniform(low, high, shape).astype(tensor.dtype)
     return generator.standard_normal(shape).astype(tensor.dtype)

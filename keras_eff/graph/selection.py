@@ -7,8 +7,7 @@ import keras
 from keras_eff.graph.book import FOLLOWING
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.walk import calls
-from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import nested_calls
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import KeepFloat
 
@@ -56,10 +55,8 @@ def kept_float(model) -> set:
 
 def operations(model):
     """All operations, those of nested models too, with their readers."""
-    for node, consumers in calls(model):
+    for node, consumers, _ in nested_calls(model):
         yield node.operation, consumers
-        if is_graph(node.operation):
-            yield from operations(node.operation)
 
 
 def _matches(operation, item):

@@ -5,9 +5,11 @@ and tests/graph/walk_test.py pins them.
 """
 
 import dataclasses
+import functools
 import inspect
 import itertools
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -18,16 +20,17 @@ class Call:
     """One call of an operation in a model, seen while the model is rebuilt.
 
     `args` and `kwargs` hold the tensors of the new model. `consumers` are the
-    operations of the old one that read what this call returned; None stands
-    for an output of the model.
+    operations of the old one that read what this call returned, `outputs`;
+    None stands for an output of the model.
     """
 
     operation: keras.Operation
     args: tuple
     kwargs: dict
     consumers: tuple
+    outputs: tuple = ()
 
-    @property
+    @functools.cached_property
     def tensors(self) -> list:
         """The new model's tensors among the arguments."""
         leaves = keras.tree.flatten((self.args, self.kwargs))
@@ -111,6 +114,18 @@ def calls(model: keras.Model) -> list:
     ]
 
 
+def nested_calls(model: keras.Model, around: tuple = ()) -> Iterator:
+    """The calls of `model`, and of models nested in it.
+
+    Yields triples (node, consumers, around), of which the last is the tuple of
+    the nested models that the call is in, the outermost first.
+    """
+    for node, consumers in calls(model):
+        yield node, consumers, around
+        if is_graph(node.operation):
+            yield from nested_calls(node.operation, (*around, node.operation))
+
+
 def rebuild(
     model: keras.Model,
     rule: Callable[[Call], Any],
@@ -154,9 +169,10 @@ def replay(model: keras.Model, inputs: list, rule: Callable[[Call], Any]):
     }
     for node, consumers in calls(model):
         args, kwargs = node.arguments.fill_in(tensors)
-        outputs = rule(Call(node.operation, args, kwargs, consumers))
+        old = tuple(node.outputs)
+        outputs = rule(Call(node.operation, args, kwargs, consumers, old))
         new = keras.tree.flatten(outputs)
-        tensors.update(zip(map(id, node.outputs), new, strict=True))
+        tensors.update(zip(map(id, old), new, strict=True))
     return keras.tree.pack_sequence_as(
         graph._outputs_struct, [tensors[id(x)] for x in graph.outputs]
     )

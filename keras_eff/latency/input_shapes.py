@@ -2,15 +2,17 @@
 
 import os
 
-from keras_eff.export.shape_argument import read_shapes
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.flatbuffer import read
+from keras_eff.tflite.flatbuffer import readable
+from keras_eff.tflite.shape_argument import fitted_shapes
+from keras_eff.tflite.shape_argument import shape_text
 
-Shape = tuple[int, ...]
 
-
-def resolve_shapes(path: str | os.PathLike, input_shapes) -> dict[str, Shape]:
-    """The shape of each input of a file by its name, in the file's order.
+def resolve_shapes(
+    path: str | os.PathLike, input_shapes
+) -> tuple[list[str], list[tuple[int, ...]]]:
+    """The names of the inputs of a file, and their shapes, in its order.
 
     Args:
         path: Path of a `.tflite` file.
@@ -21,17 +23,19 @@ def resolve_shapes(path: str | os.PathLike, input_shapes) -> dict[str, Shape]:
         TypeError: If `input_shapes` holds something else than integers.
         ValueError: If it does not fit the inputs of the file.
     """
-    inputs = _inputs(path)
+    names, shapes = _inputs(path)
     if input_shapes is None:
-        return {
-            name: tuple(1 if size == -1 else size for size in shape)
-            for name, shape in inputs.items()
-        }
-    given = read_shapes(input_shapes, list(inputs))
-    return {
-        name: _fitted(name, shape, wanted)
-        for (name, shape), wanted in zip(inputs.items(), given, strict=True)
-    }
+        return names, [
+            tuple(1 if size is None else size for size in shape)
+            for shape in shapes
+        ]
+    given = fitted_shapes(input_shapes, names, shapes)
+    if any(None in shape for shape in given):
+        raise ValueError(
+            "Argument `input_shapes` must give each size to measure with. "
+            f"Received: input_shapes={input_shapes}"
+        )
+    return names, given
 
 
 def check_only_batch_open(path: str | os.PathLike) -> None:
@@ -44,42 +48,27 @@ def check_only_batch_open(path: str | os.PathLike) -> None:
         ValueError: If another dimension is open.
     """
     try:
-        inputs = _inputs(path)
+        names, shapes = _inputs(path)
     except ValueError:
         return
-    for name, shape in inputs.items():
-        if -1 in shape[1:]:
+    for name, shape in zip(names, shapes, strict=True):
+        if None in shape[1:]:
             raise ValueError(
                 f"The file leaves dimensions of its input {name!r} open: give "
                 "`input_shapes`, or write it with fixed ones. Received: shape "
-                f"{shape}"
+                f"{shape_text(shape)}"
             )
 
 
 def _inputs(path):
+    """Names and shapes, None where a dimension is open."""
     graph = parse(read(path)).subgraphs[0]
-    tensors = [graph.tensors[index] for index in graph.inputs]
-    inputs = {}
-    for number, tensor in enumerate(tensors):
-        name = (tensor.name or b"").decode(errors="replace") or str(number)
+    names, shapes = [], []
+    for number, index in enumerate(graph.inputs):
+        tensor = graph.tensors[index]
+        names.append(readable(tensor.name) or str(number))
         is_open = tensor.shapeSignature is not None
         shape = tensor.shapeSignature if is_open else tensor.shape
-        inputs[name] = () if shape is None else tuple(map(int, shape))
-    return inputs
-
-
-def _fitted(name, shape, given):
-    """The shape that was given, with the file's batch where it has none."""
-    if len(given) == len(shape) - 1:
-        given = (1 if shape[0] == -1 else shape[0], *given)
-    fits = len(given) == len(shape) and all(
-        size is not None and size > 0 and fixed in (-1, size)
-        for fixed, size in zip(shape, given, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"Argument `input_shapes` must fit the shape {shape} of input "
-            f"{name!r} of the file, in which -1 is open, with or without the "
-            f"batch. Received: {given}"
-        )
-    return given
+        sizes = () if shape is None else map(int, shape)
+        shapes.append(tuple(None if size == -1 else size for size in sizes))
+    return names, shapes

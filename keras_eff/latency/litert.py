@@ -94,7 +94,7 @@ class LiteRT:
 
     def __call__(self, path, num_threads, num_runs, input_shapes=None):
         if input_shapes is not None:
-            input_shapes = list(resolve_shapes(path, input_shapes).values())
+            _, input_shapes = resolve_shapes(path, input_shapes)
         payload = {
             "path": path,
             "input_shapes": input_shapes,

@@ -2,6 +2,8 @@
 
 from keras_eff.graph.affine_terms import is_scaling
 from keras_eff.graph.book import FOLLOWING
+from keras_eff.graph.book import SAME_SCALE
+from keras_eff.graph.book import TIED
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import calls
@@ -10,9 +12,9 @@ from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
 
 # Kinds that are computed in one step with what they read, or do nothing.
-_PASSING = (*FOLLOWING, "tied")
+_PASSING = (*FOLLOWING, *TIED)
 # Kinds that take and give the integers of what they read, whoever reads them.
-_MOVING = ("fake_quant", "flip", "index", "linear", "model", "same_scale")
+_MOVING = ("fake_quant", "flip", "index", "linear", "model", *SAME_SCALE)
 
 
 def float_operations(model) -> set:

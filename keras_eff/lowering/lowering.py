@@ -5,9 +5,12 @@ import numpy as np
 from keras import ops
 
 from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import SAME_SCALE
+from keras_eff.graph.book import WEIGHTED
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.rewriter import Rewriter
+from keras_eff.graph.tensor_notes import TensorNotes
 from keras_eff.graph.walk import rebuild
 from keras_eff.graph.walk import replay
 from keras_eff.layers import FakeQuant
@@ -17,7 +20,9 @@ from keras_eff.lowering.float_operations import float_operations
 from keras_eff.lowering.float_operations import roundings_beside_floats
 from keras_eff.lowering.traced_graph import ends_bounded
 
-_TAKES_FACTORS = ("linear", "model", "same_scale", "weighted")
+# The range and the factor of a tensor that is not rounded.
+_UNMARKED = (None, 1.0)
+_TAKES_FACTORS = ("linear", "model", "weighted", *SAME_SCALE)
 
 
 class Lowering(Rewriter):
@@ -30,10 +35,10 @@ class Lowering(Rewriter):
 
     def __init__(self, rules):
         super().__init__(rules)
-        self._marks = {}
+        self._marks = TensorNotes()
         self._floats = set()
         self._apart = set()
-        self._gates = {}
+        self._gates = TensorNotes()
         self._slopes = itertools.count(2)
 
     def lower(self, model):
@@ -47,9 +52,9 @@ class Lowering(Rewriter):
         kind = kind_of(call.operation)
         if kind not in _TAKES_FACTORS and not is_scaling(call.operation):
             call = call.replaced(self.unscaled)
-        is_padding = kind == "same_scale" and call.kwargs.get("constant_values")
+        is_padding = kind in SAME_SCALE and call.kwargs.get("constant_values")
         # What has a weight stays float by itself, and takes factors.
-        is_float = call.operation in self._floats and kind != "weighted"
+        is_float = call.operation in self._floats and kind not in WEIGHTED
         if is_float or is_padding:
             return self.in_floats(call)
         return super().rule(call)
@@ -61,7 +66,7 @@ class Lowering(Rewriter):
         file returns integers, the converter drops the floats.
         """
         tensor = self.unscaled(tensor)
-        if id(tensor) not in self._gates:
+        if tensor not in self._gates:
             return tensor
         return self.round(self.rescaled(tensor), *self.range_of(tensor))
 
@@ -81,10 +86,9 @@ class Lowering(Rewriter):
         """The tensor; behind a `KeepFloat` if it is rounded."""
         if self.range_of(tensor) is None:
             return tensor
-        if id(tensor) not in self._gates:
-            outputs = KeepFloat(dtype="float32")(tensor)
-            self._gates[id(tensor)] = (tensor, outputs)
-        return self._gates[id(tensor)][1]
+        if tensor not in self._gates:
+            self._gates[tensor] = KeepFloat(dtype="float32")(tensor)
+        return self._gates[tensor]
 
     def nested(self, call):
         return replay(call.operation, call.tensors, self.rule)
@@ -97,17 +101,16 @@ class Lowering(Rewriter):
     def mark(self, outputs, bounds, factor=1.0):
         """Records the range and the factor of rounded tensors."""
         for tensor in keras.tree.flatten(outputs):
-            # With the tensor itself: its id must not be given to another.
-            self._marks[id(tensor)] = (tensor, bounds, factor)
+            self._marks[tensor] = (bounds, factor)
         return outputs
 
     def range_of(self, tensor):
         """The `(min, max)` of a rounded tensor, None for any other."""
-        return self._marks.get(id(tensor), (None, None, 1.0))[1]
+        return self._marks.get(tensor, _UNMARKED)[0]
 
     def factor_of(self, tensor):
         """What a tensor must be multiplied by to be that of the old model."""
-        return self._marks.get(id(tensor), (None, None, 1.0))[2]
+        return self._marks.get(tensor, _UNMARKED)[1]
 
     def scale(self, tensor, factor):
         """Multiplies a rounded tensor, in the weights of what reads it."""

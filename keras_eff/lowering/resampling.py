@@ -58,10 +58,8 @@ def _border_correction(size, strides, tensor):
 def nearest_upsampling(layer, tensor):
     """Each element repeated, by joining the tensor with itself.
 
-    Returns None unless `layer` is a nearest upsampling of a known shape.
+    Returns None unless it is a nearest upsampling of a known shape.
     """
-    if type(layer).__name__ not in ("UpSampling1D", "UpSampling2D"):
-        return None
     shape = tensor.shape[1:]
     if None in shape or getattr(layer, "interpolation", "") == "bilinear":
         return None

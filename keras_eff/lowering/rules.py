@@ -2,8 +2,8 @@
 
 An operation that the delegate skips splits the graph: tensors are copied out
 to a slow kernel and back. Each rule is the same function in other operations;
-benchmarks/README.md has the times. A rule is a function from a `Call` and the
-`Lowering` to the outputs.
+benchmarks/lowering/README.md has the times. A rule is a function from a `Call`
+and the `Lowering` to the outputs.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from keras import ops
 
 from keras_eff.graph.affine_terms import affine_terms
 from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import bounds_of
 from keras_eff.graph.book import weight_of
-from keras_eff.graph.conditions import clip_bounds
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.lowering.affine_rules import affine
@@ -29,21 +29,50 @@ from keras_eff.quantization.local_attention import lower_local_attention
 
 def _weighted(call, lowering):
     """The wrapped layer, holding the weights that it computes with."""
-    layer = call.operation
-    values = list(layer.variables)
-    if isinstance(layer, TransformedWeights):
-        values = layer.transformed_variables()
-        layer = layer.layer
+    layer, values = _as_computed(call.operation)
     factor = lowering.factor_of(call.tensors[0])
     weight = getattr(layer, weight_of(layer).name)
-    values = [
-        value * factor if variable is weight else value
-        for variable, value in zip(layer.variables, values, strict=True)
-    ]
+    is_rounded = lowering.range_of(call.tensors[0]) is not None
+    bias = getattr(layer, "bias", None) if is_rounded else None
+    for i, variable in enumerate(layer.variables):
+        if variable is weight:
+            values[i] = values[i] * factor
+        elif variable is bias:
+            values[i] = _unequal(values[i])
     key = (id(layer), factor)
     return lowering.apply(
         key, lambda: clone_in_float32(layer), values, call.args[0]
     )
+
+
+def _declared(call, lowering):
+    """The same, for a layer that may take more than one tensor."""
+    layer, values = _as_computed(call.operation)
+    return lowering.apply(
+        id(layer),
+        lambda: clone_in_float32(layer),
+        values,
+        *call.args,
+        **call.kwargs,
+    )
+
+
+def _as_computed(layer):
+    """The wrapped layer, and the values that it computes with."""
+    if isinstance(layer, TransformedWeights):
+        return layer.layer, layer.transformed_variables()
+    return layer, list(layer.variables)
+
+
+def _unequal(bias):
+    """A bias of which not all values are equal.
+
+    The converter gives those that are the scale of the first channel alone.
+    """
+    bias = np.array(ops.convert_to_numpy(bias), "float32")
+    if np.any(bias) and np.ptp(bias) == 0:
+        bias[0] = np.nextafter(bias[0], np.float32(np.inf))
+    return bias
 
 
 def _fake_quant(call, lowering):
@@ -59,23 +88,12 @@ def _fake_quant(call, lowering):
     return lowering.mark(rounded(tensor), layer.range)
 
 
-def _relu(call, lowering):
-    """The rounding that follows clips at 0 and at the largest value."""
-    reader = call.consumers[0] if len(call.consumers) == 1 else None
-    if not isinstance(reader, FakeQuant) or reader.range[0] < 0:
-        return lowering.copy(call)
-    if lowering.range_of(call.tensors[0]) is None:
-        return call.tensors[0]
-    # A rescaling: what is negative is clipped, whatever becomes of it.
-    return lowering.rescaled(call.tensors[0])
-
-
 def _clip(call, lowering):
     """The rounding that follows clips, at bounds no farther out."""
     reader = call.consumers[0] if len(call.consumers) == 1 else None
     if not isinstance(reader, FakeQuant):
         return lowering.copy(call)
-    (low, high), bounds = reader.range, clip_bounds(call.operation)
+    (low, high), bounds = reader.range, bounds_of(call.operation)
     # Bounds that float32 cannot hold lie a little aside.
     slack = 1e-6 * (high - low)
     is_inside = bounds[0] - slack <= low and high <= bounds[1] + slack
@@ -95,21 +113,11 @@ def _index(call, lowering):
     return layer(tensor)
 
 
-def _batch_norm(call, lowering):
-    """On its own; behind a convolution, the converter makes it part of it."""
-    return affine(call, lowering)
-
-
-def _requantized(call, lowering):
+def _affine(call, lowering):
     layer, tensor = call.operation, call.tensors[0]
-    name = type(layer).__name__
     if is_scaling(layer):
         return lowering.scale(tensor, float(np.max(affine_terms(layer)[0])))
-    if name in ("Normalization", "Rescaling"):
-        return affine(call, lowering)
-    if name in ("AveragePool", "AveragePooling1D", "AveragePooling2D"):
-        return average_pool(call, lowering)
-    return lowering.copy(call)
+    return affine(call, lowering)
 
 
 def _hard_sigmoid(call, lowering):
@@ -148,42 +156,50 @@ def _prelu(call, lowering):
 
 def _same_scale(call, lowering):
     tensor = call.tensors[0]
-    bounds = lowering.range_of(tensor)
-    if bounds is None:
-        return lowering.copy(call)
+    return _moved(lowering.copy(call), tensor, lowering)
+
+
+def _split(call, lowering):
+    tensor = call.tensors[0]
+    return _moved(slices(call.operation, tensor), tensor, lowering)
+
+
+def _upsampling(call, lowering):
+    tensor = call.tensors[0]
     outputs = nearest_upsampling(call.operation, tensor)
-    if type(call.operation).__name__ == "Split":
-        outputs = slices(call.operation, tensor)
     if outputs is None:
         outputs = lowering.copy(call)
-    return lowering.mark(outputs, bounds, lowering.factor_of(tensor))
+    return _moved(outputs, tensor, lowering)
+
+
+def _moved(outputs, tensor, lowering):
+    """Values of a tensor, with its range and its factor."""
+    bounds, factor = lowering.range_of(tensor), lowering.factor_of(tensor)
+    return lowering.mark(outputs, bounds, factor)
 
 
 def _flip(call, lowering):
     tensor = call.tensors[0]
-    bounds, factor = lowering.range_of(tensor), lowering.factor_of(tensor)
-    if bounds is None:
+    if lowering.range_of(tensor) is None:
         return cancel_flip(call, lowering)
     outputs = flipped(call.operation, tensor)
     if outputs is None:
         outputs = lowering.copy(call)
-    return lowering.mark(outputs, bounds, factor)
+    return _moved(outputs, tensor, lowering)
 
 
 def _cast(call, lowering):
     """All floats of the new model are float32."""
     tensor = call.args[0]
-    is_cast = type(call.operation).__name__ == "Cast"
-    if not is_cast or "float" not in call.operation.dtype:
+    if "float" not in call.operation.dtype:
         return lowering.copy(call)
     return tensor if "float" in tensor.dtype else ops.cast(tensor, "float32")
 
 
-def _tied(call, lowering):
+def _concatenate(call, lowering):
     """The delegate joins at most five tensors at once."""
     reader = call.consumers[0] if len(call.consumers) == 1 else None
-    joins = type(call.operation).__name__ == "Concatenate"
-    if not joins or not isinstance(reader, FakeQuant):
+    if not isinstance(reader, FakeQuant):
         return lowering.copy(call)
     terms, axis = list(call.args[0]), call.operation.axis
     while len(terms) > 5:
@@ -205,21 +221,27 @@ def _only_rounded(rule):
 
 RULES = {
     "abs": _only_rounded(_abs),
-    "batch_norm": _only_rounded(_batch_norm),
+    "affine": _only_rounded(_affine),
+    "average_pool": _only_rounded(average_pool),
+    # Behind a convolution, the converter makes it part of that.
+    "batch_norm": _only_rounded(affine),
+    "cast": _cast,
     "clip": _clip,
     "composed": open_composed,
+    "concatenate": _concatenate,
+    "declared": _declared,
     "fake_quant": _fake_quant,
     "flip": _flip,
-    "from_integers": _cast,
     "hard_sigmoid": _only_rounded(_hard_sigmoid),
     "hard_silu": _only_rounded(_hard_silu),
     "index": _index,
-    "linear": _same_scale,
+    "linear": _only_rounded(_same_scale),
     "local_attention": lower_local_attention,
     "prelu": _only_rounded(_prelu),
-    "relu": _relu,
-    "requantized": _only_rounded(_requantized),
-    "same_scale": _same_scale,
-    "tied": _tied,
+    "relu": _clip,
+    "reshape": _only_rounded(_same_scale),
+    "same_scale": _only_rounded(_same_scale),
+    "split": _only_rounded(_split),
+    "upsampling": _only_rounded(_upsampling),
     "weighted": _weighted,
 }

@@ -7,13 +7,15 @@ import warnings
 import keras
 from absl import logging
 
+from keras_eff.graph.book import is_changed
+from keras_eff.graph.book import is_kernel
+from keras_eff.graph.book import unknown_class
+from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
-from keras_eff.pruning.prunable_weights import is_changed
-from keras_eff.pruning.sparsity import is_counted
 
 # From which share on what is left by default was not thin.
 _LARGE = 0.25
@@ -28,12 +30,14 @@ class LeftDense:
         reason: Why.
         share: Their share of all weights of two axes or more, in [0, 1].
         is_asked: Whether the caller, or the default, left them.
+        unknown: The class of the layer, if nothing is known of it; or None.
     """
 
     name: str
     reason: str
     share: float
     is_asked: bool
+    unknown: str | None
 
     def __str__(self):
         return f"{self.name} ({self.reason}; a share of {self.share:.3f})"
@@ -50,7 +54,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     total, rows = 0, []
     for layer in _layers(model):
         masked = _masked(layer)
-        weights = [v for v in layer.weights if is_counted(v)]
+        weights = [v for v in layer.weights if is_kernel(v)]
         sizes = {id(v): math.prod(v.shape) for v in weights}
         total += sum(sizes.values())
         left = sum(n for key, n in sizes.items() if key not in masked)
@@ -62,6 +66,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
             chosen.get(layer.name) or unfit.get(layer.name) or _reason(layer),
             left / total,
             layer.name in chosen,
+            unknown_class(layer),
         )
         for layer, left in rows
     ]
@@ -84,6 +89,7 @@ def tell(rows, is_default) -> None:
     message = (
         f"prune: a share of {share:.3f} of the weights stays dense: "
         f"{', '.join(map(str, told))}"
+        f"{how_to_register(row.unknown for row in unable if row.unknown)}"
     )
     if unable or share > _LARGE:
         warnings.warn(message, stacklevel=3)

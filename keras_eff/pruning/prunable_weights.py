@@ -4,18 +4,26 @@ import dataclasses
 
 import keras
 
+from keras_eff.graph.book import WeightEntry
+from keras_eff.graph.book import is_changed
+from keras_eff.graph.book import is_kernel
+from keras_eff.graph.book import weights_of
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightTransform
 
-# The attributes of a layer that hold what its inputs are multiplied by.
-_ATTRIBUTES = (
-    "kernel",
-    "recurrent_kernel",
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "embeddings",
-    "reverse_embeddings",
-)
+# What layers call that which their inputs are multiplied by, also those of
+# which the book knows nothing.
+_USUAL = {
+    name: WeightEntry(name)
+    for name in (
+        "kernel",
+        "recurrent_kernel",
+        "depthwise_kernel",
+        "pointwise_kernel",
+        "embeddings",
+        "reverse_embeddings",
+    )
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,33 +33,26 @@ class PrunableWeight:
     Attributes:
         path: String, see `keras_eff.layers.WeightTransform`.
         variable: The `keras.Variable`.
-        owner: The layer that has the attribute.
+        entry: What the book says of it.
     """
 
     path: str
     variable: keras.Variable
-    owner: keras.layers.Layer
+    entry: WeightEntry
 
     @property
     def channel_axes(self) -> tuple[int, ...]:
         """The axes of the weight that count its output channels."""
-        names = [kind.__name__ for kind in type(self.owner).__mro__]
-        if "EinsumDense" in names:
-            inputs, kernel = _labels(self.owner)
-            return tuple(i for i, x in enumerate(kernel) if x not in inputs)
-        is_depthwise = any("DepthwiseConv" in name for name in names)
-        if is_depthwise or self.path.endswith("depthwise_kernel"):
-            return (-2, -1)
-        is_transposed = any(name.endswith("Transpose") for name in names)
-        return (-2,) if is_transposed else (-1,)
+        return self.entry.outputs
 
     @property
     def is_matrix(self) -> bool:
         """Whether the last two axes are those of inputs and outputs."""
-        if not isinstance(self.owner, keras.layers.EinsumDense):
-            return True
-        inputs, kernel = _labels(self.owner)
-        return kernel[-2] in inputs and kernel[-1] not in inputs
+        rank = len(self.variable.shape)
+        axes = (self.entry.inputs, *self.entry.outputs)
+        inputs, *outputs = (axis % rank for axis in axes)
+        last = {rank - 2, rank - 1}
+        return inputs in last and last <= {inputs, *outputs}
 
 
 def prunable_weights(layer) -> list[PrunableWeight]:
@@ -63,19 +64,19 @@ def prunable_weights(layer) -> list[PrunableWeight]:
         layer = layer.layer
     found = {}
     for path, owner in _owners(layer, "", set()):
-        for name in _ATTRIBUTES:
+        for name, entry in _entries(owner).items():
             variable = _variable(owner, name)
             if variable is not None and id(variable) not in found:
                 found[id(variable)] = PrunableWeight(
-                    path + name, variable, owner
+                    path + name, variable, entry
                 )
     return list(found.values())
 
 
-def is_changed(layer) -> bool:
-    """Whether Keras has made integers of its weights, or split them."""
-    mode = getattr(layer, "quantization_mode", None)
-    return mode is not None or bool(getattr(layer, "lora_enabled", False))
+def _entries(layer):
+    known = {entry.name: entry for entry in weights_of(layer)}
+    entries = {**_USUAL, **known}
+    return {k: x for k, x in entries.items() if x.inputs is not None}
 
 
 def _owners(layer, path, seen):
@@ -117,12 +118,4 @@ def _variable(layer, name):
     except ValueError:
         return None
     is_variable = isinstance(value, keras.Variable)
-    if is_variable and len(value.shape) > 1 and "float" in value.dtype:
-        return value
-    return None
-
-
-def _labels(einsum):
-    """The axes of the inputs and of the kernel in an equation."""
-    inputs, kernel = einsum.equation.split("->")[0].split(",")
-    return inputs, kernel.strip()
+    return value if is_variable and is_kernel(value) else None

@@ -144,17 +144,9 @@ class _Masker(Rewriter):
         if not weights or self.keeps(layer):
             return super().rule(call)
         self.begin(call)
-        is_new = id(layer) not in self._layers
-        outputs = self.apply(
-            id(layer),
-            lambda: self._masked(layer, weights),
-            None,
-            *call.args,
-            **call.kwargs,
+        return self.replace(
+            call, lambda: self._masked(layer, weights), _copy_state
         )
-        if is_new:
-            _copy_state(layer, self._layers[id(layer)])
-        return outputs
 
     def _fitting(self, layer):
         """The weights of a layer that the pattern fits."""
@@ -212,13 +204,10 @@ def _thin_layers(model):
         and kind_of(x) not in ("model", "composed")
         and prunable_weights(x)
     ]
-    convolutions = [
-        x for x in weighted if "Conv" in type(unwrapped(x)).__name__
-    ]
-    return {
-        **{x: "first convolution, by default" for x in convolutions[:1]},
-        **{x: "last layer with weights, by default" for x in weighted[-1:]},
-    }
+    convolutions = [x for x in weighted if hasattr(x, "kernel_size")]
+    first = dict.fromkeys(convolutions[:1], "first convolution, by default")
+    last = dict.fromkeys(weighted[-1:], "last layer with weights, by default")
+    return first | last
 
 
 def _nothing_to_prune(model, skip, thin):

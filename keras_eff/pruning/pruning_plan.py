@@ -9,6 +9,10 @@ from keras_eff.pruning.mask_update import hidden
 from keras_eff.pruning.mask_update import size
 from keras_eff.pruning.prunable import prunables
 
+# The way out of a schedule that a training leaves unfinished.
+TRAIN_LONGER = (
+    "give a smaller `frequency`, let the schedule end earlier, or train longer"
+)
 # A step after any training.
 _FAR = 2**40
 
@@ -91,7 +95,8 @@ def check_end(pools, scope, frequency, end) -> dict:
             warnings.warn(
                 f"{schedule} cannot finish: training ends at step {end} and "
                 f"its last update, at step {last} with frequency={frequency}, "
-                f"prunes a share of {reached:.4g}, not {final:.4g}",
+                f"prunes a share of {reached:.4g}, not {final:.4g}: "
+                f"{TRAIN_LONGER}",
                 stacklevel=2,
             )
     return asked
@@ -111,8 +116,9 @@ def check_reached(pools, asked, step) -> None:
             warnings.warn(
                 f"{schedule} did not finish: it asks for a sparsity of "
                 f"{asked[schedule]:.4g}, and the model has {found:.4g} after "
-                f"step {step}, where training ended: it was stopped early, was "
-                "shorter than the schedule, or restored earlier weights",
+                f"step {step}, where training ended: it was stopped early, "
+                "ended before the schedule or before a last update, or "
+                f"restored earlier weights. If so, {TRAIN_LONGER}",
                 stacklevel=2,
             )
 

@@ -3,13 +3,11 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_eff.graph.book import is_kernel
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightTransform
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.pruning.prunable_weights import prunable_weights
-
-# They have two axes in attention, in a GRU, or over several axes.
-_NOT_COUNTED = {"alpha", "bias", "gamma", "beta", "rnn_state"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,20 +107,13 @@ def _seen_weights(model):
         weights = [
             (variable, value)
             for variable, value in _values(layer)
-            if is_counted(variable) and id(variable) not in seen
+            if is_kernel(variable) and id(variable) not in seen
         ]
         seen.update(id(variable) for variable, _ in weights)
         for variable, value in weights:
             several = len(weights) > 1
             name = _name_in(layer, variable) if several else layer.name
             yield name, keras.ops.convert_to_numpy(value)
-
-
-def is_counted(variable) -> bool:
-    """Whether a variable is a weight that might be zero, entry by entry."""
-    is_float = "float" in keras.backend.standardize_dtype(variable.dtype)
-    is_large = len(variable.shape) > 1
-    return is_float and is_large and variable.name not in _NOT_COUNTED
 
 
 def _name_in(layer, variable):

@@ -1,6 +1,5 @@
 import keras
 
-from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.rewriter import Rewriter
@@ -66,23 +65,14 @@ class _Stripper(Rewriter):
         if not isinstance(layer, TransformedWeights):
             return super().rule(call)
         self.begin(call)
-        is_new = id(layer) not in self._layers
-        outputs = self.apply(
-            id(layer),
-            lambda: clone(unwrapped(layer), name=layer.name),
-            None,
-            *call.args,
-            **call.kwargs,
+        return self.replace(
+            call, lambda: clone(layer.layer, name=layer.name), _store
         )
-        if is_new:
-            plain = self._layers[id(layer)]
-            copy_state(layer.layer, plain)
-            _store(layer, plain)
-        return outputs
 
 
 def _store(layer, plain):
     """Gives the plain layer the weights that the masked one computes with."""
+    copy_state(layer.layer, plain)
     seen = layer.transformed_variables()
     for variable, value in zip(plain.variables, seen, strict=True):
         variable.assign(value)

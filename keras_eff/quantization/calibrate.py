@@ -45,11 +45,11 @@ def calibrate(
             several inputs, in the model's own units and dtypes. Or what
             `fit` takes: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
             generator or a function that returns one, in batches or sample by
-            sample, labels left out: the first 512 samples are used. Or a
-            tuple `(x, y)`, or a list of samples. A warning tells of samples
-            that are constant, all the same, far outside of the model's fixed
-            range or small in it, or so uneven that most values are less than
-            one step of 8 bits.
+            sample, labels left out: the first 512 samples, in whole batches,
+            are used. Or a tuple `(x, y)`, or a list of samples. A warning tells
+            of samples that are constant, all the same, far outside of the
+            model's fixed range or small in it, or so uneven that most values
+            are less than one step of 8 bits.
         method: "minmax", the smallest and largest value seen; "percentile",
             all but the rarest values; "mse", the range with the least squared
             rounding and clipping error. The last two run the samples twice.

@@ -23,7 +23,6 @@ def cancel_flip(call, rewriter):
 
 def drop_cast(call, rewriter):
     """No cast to the type that the tensor has."""
-    is_cast = type(call.operation).__name__ == "Cast"
-    if is_cast and call.args[0].dtype == call.operation.dtype:
+    if call.args[0].dtype == call.operation.dtype:
         return call.args[0]
     return rewriter.copy(call)

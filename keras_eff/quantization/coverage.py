@@ -1,5 +1,6 @@
 import dataclasses
 
+from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.walk import check_graph
 from keras_eff.quantization.quantize import place
 
@@ -12,16 +13,19 @@ class Coverage:
         integer: Names of the operations that become integer ones.
         floats: Dict from the names of those that stay float to the reason:
             a class that has no int8 kernel, or "skipped".
+        unknown: Classes of layers of which nothing is known, see
+            `keras_eff.register_layer`.
     """
 
     integer: tuple[str, ...]
     floats: dict[str, str]
+    unknown: tuple[str, ...] = ()
 
     def __str__(self):
         total = len(self.integer) + len(self.floats)
         lines = [f"{len(self.integer)} of {total} operations in integers"]
         lines += [f"  float: {n} ({why})" for n, why in self.floats.items()]
-        return "\n".join(lines)
+        return "\n".join(lines) + how_to_register(self.unknown)
 
 
 def coverage(model, skip=()) -> Coverage:
@@ -46,4 +50,5 @@ def coverage(model, skip=()) -> Coverage:
     check_graph(model, "keras_eff.coverage")
     _, placement, _ = place(model, skip)
     integer = tuple(dict.fromkeys(placement.integer))
-    return Coverage(integer, dict(placement.floats))
+    unknown = tuple(dict.fromkeys(placement.unknown))
+    return Coverage(integer, dict(placement.floats), unknown)

@@ -162,7 +162,7 @@ _RULES = {
     "composed": open_composed,
     "divide": _divide,
     "flip": cancel_flip,
-    "from_integers": drop_cast,
+    "cast": drop_cast,
     "local_attention": expand_local_attention,
     "multiply": _merge,
     "negative": _negative,

@@ -2,13 +2,15 @@ import keras
 import numpy as np
 
 from keras_eff.graph.affine_terms import scales_features
+from keras_eff.graph.book import SAME_SCALE
+from keras_eff.graph.book import TIED
 from keras_eff.graph.book import kind_of
-from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import nested_calls
 from keras_eff.graph.walk import readers_of
 
 # Kinds that leave it to their readers whether values are rounded before.
-_MOVING = ("flip", "linear", "same_scale", "tied")
+_MOVING = ("flip", "linear", *SAME_SCALE, *TIED)
 _ARITHMETIC = ("add", "multiply", "subtract")
 
 
@@ -33,7 +35,8 @@ class FloatInputs:
         self._readers = {}
         self._scaling = set()
         self._answers = {}
-        self._note(model)
+        for node, consumers, _ in nested_calls(model):
+            self._note(node, consumers)
 
     def read(self, operation) -> bool:
         """Whether an operation takes inputs, if it has any, as they are."""
@@ -45,20 +48,19 @@ class FloatInputs:
         """Whether it does so to give each feature a scale."""
         return self.are_free and operation in self._scaling
 
-    def _note(self, model):
-        for node, consumers in calls(model):
-            operation = node.operation
-            known = self._readers.get(operation, ())
-            self._readers[operation] = (*known, *consumers)
-            if is_graph(operation):
-                self._readers[operation] = [
-                    x
-                    for t in operation.inputs
-                    for x in readers_of(operation, t)
-                ]
-                self._note(operation)
-            elif _scales_features(node):
-                self._scaling.add(operation)
+    def _note(self, node, consumers):
+        operation = node.operation
+        if is_graph(operation):
+            self._readers[operation] = [
+                reader
+                for tensor in operation.inputs
+                for reader in readers_of(operation, tensor)
+            ]
+            return
+        known = self._readers.get(operation, ())
+        self._readers[operation] = (*known, *consumers)
+        if _scales_features(node):
+            self._scaling.add(operation)
 
     def _find(self, operation):
         if operation is None:

@@ -10,6 +10,7 @@ import math
 import keras
 from keras import ops
 
+from keras_eff.graph.book import is_dense
 from keras_eff.graph.walk import mask_of
 from keras_eff.graph.walk import producer
 from keras_eff.graph.walk import source
@@ -95,7 +96,7 @@ def _softmax(scores):
 
 def _is_worth_moving(dense, layer, lowering):
     """Whether what it saves in products is more than the sums it adds."""
-    if type(dense) is not keras.layers.Dense:
+    if not is_dense(dense):
         return False
     # Pruned weights, and those of few bits, have kernels in dense layers only.
     if isinstance(lowering.origins[dense], TransformedWeights):

@@ -1,8 +1,13 @@
 import keras
 
 from keras_eff.graph.book import FOLLOWING
+from keras_eff.graph.book import WEIGHTED
 from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unknown_class
+from keras_eff.graph.book import unwrapped
 from keras_eff.graph.rewriter import Rewriter
+from keras_eff.graph.selection import operations
+from keras_eff.graph.tensor_notes import TensorNotes
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
@@ -11,7 +16,7 @@ from keras_eff.layers import KeepFloat
 from keras_eff.quantization.float_inputs import FloatInputs
 
 # Kinds with a rule for calls that read no floats.
-_READ_INTEGERS = ("from_integers", "model", "weighted")
+_READ_INTEGERS = ("cast", "from_integers", "model", *WEIGHTED)
 
 
 class Placement(Rewriter):
@@ -34,6 +39,7 @@ class Placement(Rewriter):
     Attributes:
         integer: List of the names of operations that became integer ones.
         floats: Dict from the names of those that stay float to the reason.
+        unknown: List of the classes of layers that the book does not have.
     """
 
     def __init__(
@@ -51,13 +57,14 @@ class Placement(Rewriter):
         self.input_range = input_range
         self.integer = []
         self.floats = {}
-        self._states = {}
-        self._rounded = {}
+        self.unknown = []
+        self._states = TensorNotes()
+        self._rounded = TensorNotes()
         self._consumers = {}
         self.float_inputs = float_inputs
         self._first = None
         self._unrounded = {}
-        self._scaled = {}
+        self._scaled = TensorNotes()
 
     def rewrite(self, model, state="input"):
         if self._first is None:
@@ -77,7 +84,7 @@ class Placement(Rewriter):
     def rule(self, call):
         self.begin(call)
         kind = kind_of(call.operation)
-        if kind in ("fake_quant", "keep_float"):
+        if kind in ("fake_quant", "keep_float", "of_shape"):
             return self.rules[kind](call, self)
         if kind not in _READ_INTEGERS and not reads_floats(call):
             return self.without_rounding(call)
@@ -93,7 +100,7 @@ class Placement(Rewriter):
         """Whether all it reads are inputs that it takes as they are."""
         tensors = [x for x in call.tensors if _is_float(x)]
         are_inputs = all(
-            self.state(x) == "input" or id(x) in self._scaled for x in tensors
+            self.state(x) == "input" or x in self._scaled for x in tensors
         )
         return bool(tensors) and are_inputs and self._first.read(call.operation)
 
@@ -101,7 +108,7 @@ class Placement(Rewriter):
         """Copies an operation that reads inputs before they are rounded."""
         if self._first.scale(call.operation):
             outputs = self.stay_float(call, "scales a float input")
-            self._scaled[id(outputs)] = outputs
+            self._scaled[outputs] = True
             return outputs
         if kind in self.rules and kind != "unknown":
             return self.mark(self.copy(call), "input")
@@ -129,17 +136,11 @@ class Placement(Rewriter):
                 else self.quantized(tensor)
             )
         )
-        outputs = self.apply(
-            id(model),
-            lambda: self.rewrite(model, state),
-            None,
-            *call.args,
-            **call.kwargs,
-        )
+        outputs = self.replace(call, lambda: self.rewrite(model, state), None)
         return self.mark(outputs, "quantized")
 
     def state(self, tensor):
-        return self._states[id(tensor)][1]
+        return self._states[tensor]
 
     def reads(self, call, state):
         """Whether a float argument of the call is in a state."""
@@ -149,20 +150,19 @@ class Placement(Rewriter):
     def mark(self, outputs, state):
         """Records the state of each tensor in `outputs`; returns `outputs`."""
         for tensor in keras.tree.flatten(outputs):
-            # With the tensor itself: its id must not be given to another.
-            self._states[id(tensor)] = (tensor, state)
+            self._states[tensor] = state
         return outputs
 
     def quantized(self, tensor):
         """The tensor, rounded if it is not; at most one FakeQuant for each."""
         if not _is_float(tensor) or self.state(tensor) == "quantized":
             return tensor
-        if id(tensor) not in self._rounded:
+        if tensor not in self._rounded:
             is_input = self.state(tensor) == "input"
             fixed_range = self.input_range if is_input else None
             settled = self.kept_float(tensor)
-            self._rounded[id(tensor)] = self.round(settled, fixed_range)
-        return self._rounded[id(tensor)]
+            self._rounded[tensor] = self.round(settled, fixed_range)
+        return self._rounded[tensor]
 
     def kept_float(self, tensor):
         """The tensor; behind a `KeepFloat` if what made it stays float."""
@@ -204,7 +204,6 @@ class Placement(Rewriter):
 
     def stay_float(self, call, reason):
         """Copies an operation in such a way that it stays float in the file."""
-
         waiting = ["pending"]
         if not self._first.read(call.operation):
             waiting.append("input")
@@ -214,8 +213,6 @@ class Placement(Rewriter):
             return self.quantized(tensor) if waits else tensor
 
         outputs = self.copy(call.replaced(settled))
-        if type(call.operation).__name__ in _OF_SHAPES:
-            return self.mark(outputs, "quantized")
         self.floats[call.operation.name] = reason
         if not any(map(_is_float, keras.tree.flatten(outputs))):
             return self.mark(outputs, "quantized")
@@ -226,12 +223,19 @@ class Placement(Rewriter):
         outputs = self.copy(call)
         if not any(map(_is_float, keras.tree.flatten(outputs))):
             return self.mark(outputs, "quantized")
-        self.floats[call.operation.name] = type(call.operation).__name__
+        self.floats[call.operation.name] = self.reason(call.operation)
         return self.mark(outputs, "float")
 
-
-# What reads the shapes of tensors alone: constants in a file.
-_OF_SHAPES = ("FullLike", "OnesLike", "ZerosLike")
+    def reason(self, operation):
+        """What has no kernel: a class, or the function of an `Activation`."""
+        layer = unwrapped(operation)
+        function = getattr(layer, "activation", None)
+        if hasattr(function, "__name__") and not layer.variables:
+            return function.__name__
+        name = unknown_class(layer)
+        if name:
+            self.unknown.append(name)
+        return name or type(layer).__name__
 
 
 def _is_float(tensor):
@@ -245,8 +249,7 @@ def reads_floats(call):
 
 def _is_linear(model):
     """Whether a nested model does nothing at inference, as augmentation."""
-    operations = [node.operation for node, _ in calls(model)]
     return len(model.outputs) == 1 and all(
-        _is_linear(x) if is_graph(x) else kind_of(x) == "linear"
-        for x in operations
+        len(x.outputs) == 1 if is_graph(x) else kind_of(x) == "linear"
+        for x, _ in operations(model)
     )

@@ -3,8 +3,9 @@ import contextlib
 import keras
 from keras import ops
 
+from keras_eff.graph.book import WEIGHTED
+from keras_eff.graph.book import kernels_of
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.book import weight_of
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_transforms
 from keras_eff.graph.rewriter import Rewriter
@@ -29,8 +30,8 @@ class Probe(Rewriter):
     """
 
     def __init__(self, whole_of):
-        rules = {"fake_quant": self._fake_quant, "weighted": self._weighted}
-        super().__init__(rules)
+        rules = dict.fromkeys(WEIGHTED, self._weighted)
+        super().__init__({**rules, "fake_quant": self._fake_quant})
         self.whole_of = whole_of
         self.kernels = {}
         self.switches = {}
@@ -56,9 +57,10 @@ class Probe(Rewriter):
         )
         if is_new and len(others) < len(chain):
             copy = unwrapped(self._layers[id(layer)])
-            weight = weight_of(copy)
             rounded = self.kernels.setdefault(self.whole_of(layer).name, [])
-            rounded.append((getattr(copy, weight.name), weight.scales))
+            rounded += [
+                (getattr(copy, x.name), x.scales) for x in kernels_of(copy)
+            ]
         return outputs
 
 

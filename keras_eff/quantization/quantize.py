@@ -4,6 +4,7 @@ import keras
 from absl import logging
 
 from keras_eff.graph.end_names import keep_end_names
+from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.selection import kept_float
 from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import check_graph
@@ -108,8 +109,12 @@ def quantize(
     )
     keep_end_names(model, quantized)
     if placement.floats:
-        floats = (f"{n} ({why})" for n, why in placement.floats.items())
-        logging.warning("quantize: these stay float: %s", ", ".join(floats))
+        floats = [f"{n} ({why})" for n, why in placement.floats.items()]
+        logging.warning(
+            "quantize: these stay float: %s%s",
+            ", ".join(floats),
+            how_to_register(placement.unknown),
+        )
     return quantized
 
 

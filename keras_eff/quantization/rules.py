@@ -6,12 +6,13 @@ TFLite converter and its int8 kernels do.
 """
 
 from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import SAME_SCALE
+from keras_eff.graph.book import TIED
 from keras_eff.graph.book import activation_kind
 from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import with_weight_fake_quant
-from keras_eff.layers import ProjectionLayer
 from keras_eff.quantization.local_attention import INTEGERS
 from keras_eff.quantization.placement import reads_floats
 
@@ -35,11 +36,7 @@ _ACTIVATIONS = frozenset(FIXED_RANGES) | {
 
 
 def _unknown(call, placement):
-    layer = unwrapped(call.operation)
-    reason = getattr(getattr(layer, "activation", None), "__name__", None)
-    if type(layer).__name__ != "Activation" or reason is None:
-        reason = type(layer).__name__
-    return placement.stay_float(call, reason)
+    return placement.stay_float(call, placement.reason(call.operation))
 
 
 def _unless_masked(rule):
@@ -79,6 +76,11 @@ def _tied(call, placement):
     return placement.finish(call, placement.copy(call.replaced(joined)))
 
 
+def _of_shape(call, placement):
+    """What reads the shape of a tensor alone: a constant in a file."""
+    return placement.mark(placement.copy(call), "quantized")
+
+
 def _fake_quant(call, placement):
     outputs = placement.copy(call.replaced(placement.kept_float))
     return placement.mark(outputs, "quantized")
@@ -89,7 +91,7 @@ def _keep_float(call, placement):
 
 
 def _batch_norm(call, placement):
-    return _follow(call, placement, fused=("clip", "relu", "tied"))
+    return _follow(call, placement, fused=("clip", "relu", *TIED))
 
 
 def _clip(call, placement):
@@ -99,7 +101,7 @@ def _clip(call, placement):
 
 def _relu(call, placement):
     alone = placement.state(call.tensors[0]) != "pending"
-    return _follow(call, placement, fused=() if alone else ("tied",))
+    return _follow(call, placement, fused=() if alone else TIED)
 
 
 def _follow(call, placement, fused):
@@ -116,7 +118,7 @@ def _from_integers(call, placement):
     if reads_floats(call):
         return _unknown(call, placement)
     outputs = placement.copy(call)
-    is_small = isinstance(call.operation, ProjectionLayer) or all(
+    is_small = kind_of(call.operation) == "from_integers" or all(
         x.dtype in ("bool", "int8") for x in call.tensors
     )
     if "float" not in outputs.dtype:
@@ -136,7 +138,7 @@ def _requantized(call, placement):
 
 def _arithmetic(call, placement):
     outputs = placement.copy(call.replaced(placement.quantized))
-    return placement.finish(call, outputs, fused=("clip", "relu", "tied"))
+    return placement.finish(call, outputs, fused=("clip", "relu", *TIED))
 
 
 def _activation(call, placement):
@@ -163,8 +165,8 @@ def _fused_into(layer):
     if not entry_of(layer).fuses:
         return ()
     if activation_kind(layer.activation) == "relu":
-        return ("tied",)
-    return ("batch_norm", "clip", "relu", "tied")
+        return TIED
+    return ("batch_norm", "clip", "relu", *TIED)
 
 
 def _index(call, placement):
@@ -177,9 +179,15 @@ def _index(call, placement):
 
 RULES = {
     **dict.fromkeys(_ACTIVATIONS, _activation),
+    **dict.fromkeys(SAME_SCALE, _same_scale),
+    **dict.fromkeys(TIED, _tied),
     "add": _arithmetic,
+    "affine": _unless_masked(_requantized),
+    "average_pool": _requantized,
     "batch_norm": _batch_norm,
+    "cast": _from_integers,
     "clip": _clip,
+    "declared": _weighted,
     "fake_quant": _fake_quant,
     "flip": _same_scale,
     "from_integers": _from_integers,
@@ -188,12 +196,11 @@ RULES = {
     "linear": _linear,
     "matmul": _requantized,
     "multiply": _arithmetic,
+    "of_shape": _of_shape,
     "relu": _relu,
     "requantized": _unless_masked(_requantized),
-    "same_scale": _same_scale,
     "softmax": _unless_masked(_activation),
     "subtract": _arithmetic,
-    "tied": _tied,
     "unknown": _unknown,
     "weighted": _weighted,
 }

@@ -76,4 +76,4 @@ def _pointwise(layer, rewriter):
 
 def _twin(layer, name):
     """The class of the same rank: `Conv2D` for a `SeparableConv2D`."""
-    return getattr(keras.layers, name + type(layer).__name__[-2:])
+    return getattr(keras.layers, f"{name}{len(layer.kernel_size)}D")

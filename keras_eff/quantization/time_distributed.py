@@ -3,8 +3,8 @@ import inspect
 import keras
 from keras import ops
 
+from keras_eff.graph.book import is_dense
 from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import mask_of
 from keras_eff.graph.walk import producer
@@ -20,18 +20,18 @@ def expand_time_distributed(call, rewriter):
     training, a batch normalization inside then sees all steps at once.
     """
     layer, tensor = call.operation, call.args[0]
-    is_dense = type(unwrapped(layer.layer)) is keras.layers.Dense
-    if not is_dense and not _is_opened(call):
+    is_flat = is_dense(layer.layer)
+    if not is_flat and not _is_opened(call):
         return rewriter.copy(call)
     inner = rewriter.copied(call).layer
     if not rewriter.is_part(inner) and not is_graph(inner):
         name = rewriter.inherited(layer)
-        inner.name = name if is_dense else f"{name}_{inner.name}"
-    shape = tensor.shape if is_dense else (None, *tensor.shape[2:])
+        inner.name = name if is_flat else f"{name}_{inner.name}"
+    shape = tensor.shape if is_flat else (None, *tensor.shape[2:])
     step = keras.Input(batch_shape=shape, dtype=tensor.dtype)
     model = keras.Model(step, inner(step))
     rewriter.adopt(model, layer)
-    if is_dense:
+    if is_flat:
         return replay(model, [tensor], rewriter.rule)
     outputs = replay(model, [_flat(tensor, shape)], rewriter.rule)
     outputs = ops.reshape(outputs, (-1, tensor.shape[1], *outputs.shape[1:]))
@@ -53,7 +53,7 @@ def _is_opened(call):
 def _flat(tensor, shape):
     """The steps as one batch; what was one before is not taken apart."""
     maker = producer(tensor)
-    if type(maker).__name__ == "Reshape" and maker.input.shape == shape:
+    if kind_of(maker) == "reshape" and maker.input.shape == shape:
         return maker.input
     return ops.reshape(tensor, (-1, *shape[1:]))
 

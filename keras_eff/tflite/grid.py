@@ -6,13 +6,11 @@ from ai_edge_litert import schema_py_generated as schema
 from keras_eff.ops.fake_quant import check_num_bits
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.int4 import pack_weight
 from keras_eff.tflite.int4 import takes_int4
-from keras_eff.tflite.packing import pack
 from keras_eff.tflite.sparse_weights import dense_values
-from keras_eff.tflite.strip import drop_unused_tensors
-from keras_eff.tflite.strip import merge_buffers
+from keras_eff.tflite.strip_metadata import drop_unused_tensors
+from keras_eff.tflite.strip_metadata import merge_buffers
 
 _WEIGHT = 1
 _BIAS = {
@@ -28,7 +26,9 @@ _BIAS_DTYPES = {
 }
 
 
-def restore_grid(data: bytes, num_bits: int, stored_bits: int = 8) -> bytes:
+def restore_grid(
+    model: schema.ModelT, num_bits: int, stored_bits: int = 8
+) -> None:
     """Gives weights of few bits the values that they were trained with.
 
     A kernel trained with `num_bits` holds `k * d` per channel, with integers
@@ -48,17 +48,15 @@ def restore_grid(data: bytes, num_bits: int, stored_bits: int = 8) -> bytes:
     and stays.
 
     Args:
-        data: Content of a .tflite file.
+        model: The model of the file, which keeps its constants in its tables.
         num_bits: Integer in [2, 7], width of the trained weights, in bits; at
             most `stored_bits`.
         stored_bits: 8 or 4, width of the integers in the file, in bits.
 
     Raises:
-        ValueError: If `num_bits` is out of range or `data` is not a complete
-            .tflite file that keeps its constants in its tables.
+        ValueError: If `num_bits` is out of range.
     """
     num_bits = check_num_bits("num_bits", num_bits, 2, min(7, stored_bits))
-    model = parse(data)
     limit = 2 ** (num_bits - 1) - 1
     step = (2 ** (stored_bits - 1) - 1) // limit
     factor = _INT8_LIMIT / (limit * step)
@@ -81,7 +79,6 @@ def restore_grid(data: bytes, num_bits: int, stored_bits: int = 8) -> bytes:
                 pack_weight(model, tensor, operators)
     drop_unused_tensors(model)
     merge_buffers(model)
-    return pack(model)
 
 
 def _unpacked(model, graph):

@@ -13,6 +13,7 @@ from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.flatbuffer import read
 from keras_eff.tflite.flatbuffer import readable
+from keras_eff.tflite.model_file import ModelFile
 
 _FLOAT_DTYPES = {"float16", "bfloat16", "float32", "float64"}
 
@@ -41,7 +42,12 @@ def inspect(path: str | os.PathLike) -> FileReport:
     (-1, 4)
     """
     data = read(path)
-    model = parse(data)
+    return describe(ModelFile(parse(data), data))
+
+
+def describe(file: ModelFile) -> FileReport:
+    """What `inspect` returns, of a file in memory."""
+    model, data = file.model, file.data
     graphs = [_tensors(model, i) for i in range(len(model.subgraphs))]
     main = model.subgraphs[0]
     return FileReport(
@@ -54,6 +60,26 @@ def inspect(path: str | os.PathLike) -> FileReport:
         float_tensors=tuple(_float_tensors(model, graphs)),
         weight_bytes=weight_bytes(model),
     )
+
+
+def output_steps(model: schema.ModelT) -> list[float | None]:
+    """What one step of the integers of each output of a file is worth.
+
+    Those of the tensor itself, or of the one that it is dequantized from;
+    None for an output that was computed in floats.
+    """
+    graph = model.subgraphs[0]
+    sources = {
+        operator.outputs[0]: operator.inputs[0]
+        for operator in graph.operators
+        if operator_name(model, operator) == "DEQUANTIZE"
+    }
+    return [_step(graph.tensors[sources.get(i, i)]) for i in graph.outputs]
+
+
+def _step(tensor):
+    scales = _quantization(tensor.quantization)["scales"]
+    return scales[0] if scales else None
 
 
 def _tensors(model, number):

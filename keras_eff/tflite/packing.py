@@ -13,14 +13,33 @@ def pack(model: schema.ModelT) -> bytes:
     """Returns the .tflite file of a model: the same bytes for the same model.
 
     Raises:
-        ValueError: If the model keeps data outside its tables, as files over
-            2 GB do, or has operator options that this LiteRT does not know.
+        ValueError: See `check_inline`.
     """
-    _check_inline(model)
+    check_inline(model)
     size = sum(len(b.data) for b in model.buffers if b.data is not None)
     builder = _SharingBuilder(size + _SPARE_BYTES)
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def check_inline(model: schema.ModelT) -> None:
+    """Raises unless a model can be changed and packed.
+
+    Raises:
+        ValueError: If the model keeps data outside its tables, as files over
+            2 GB do, or has operator options that this LiteRT does not know.
+    """
+    operators = [op for graph in model.subgraphs for op in graph.operators]
+    outside = [buffer for buffer in model.buffers if buffer.offset]
+    outside += model.externalBuffers or []
+    outside += [op for op in operators if op.largeCustomOptionsOffset]
+    unknown = [op for op in operators if _has_unknown_options(op)]
+    if outside or unknown:
+        raise ValueError(
+            "The model must keep its data inside its tables and use operators "
+            f"that this LiteRT knows. Received: {len(outside)} data outside "
+            f"the tables, {len(unknown)} operators with unknown options"
+        )
 
 
 class _SharingBuilder(flatbuffers.Builder):
@@ -84,20 +103,6 @@ class _SharingBuilder(flatbuffers.Builder):
 
 def _width(field):
     return field[0].bytewidth
-
-
-def _check_inline(model):
-    operators = [op for graph in model.subgraphs for op in graph.operators]
-    outside = [buffer for buffer in model.buffers if buffer.offset]
-    outside += model.externalBuffers or []
-    outside += [op for op in operators if op.largeCustomOptionsOffset]
-    unknown = [op for op in operators if _has_unknown_options(op)]
-    if outside or unknown:
-        raise ValueError(
-            "The model must keep its data inside its tables and use operators "
-            f"that this LiteRT knows. Received: {len(outside)} data outside "
-            f"the tables, {len(unknown)} operators with unknown options"
-        )
 
 
 def _has_unknown_options(operator):

@@ -3,7 +3,6 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.flatbuffer import readable
 
 _DENSE_RANK = 2
@@ -27,7 +26,7 @@ _CUT_BLOCKS = (
 )
 
 
-def check_sparsity(data: bytes, data_type: str) -> None:
+def check_sparsity(model: schema.ModelT, data_type: str) -> None:
     """Raises if a runtime would misread a sparse weight of a .tflite file.
 
     The converter encodes each weight with 30 % of zeros or more. Where nearly
@@ -37,7 +36,7 @@ def check_sparsity(data: bytes, data_type: str) -> None:
     so is read rightly, or at all.
 
     Args:
-        data: Content of a .tflite file.
+        model: The model of the file.
         data_type: "float32", "float16", "dynamic" or "int8", of the file.
 
     Raises:
@@ -45,7 +44,7 @@ def check_sparsity(data: bytes, data_type: str) -> None:
             give wrong numbers, with what to do instead.
     """
     faults = {}
-    for graph in parse(data).subgraphs:
+    for graph in model.subgraphs:
         for tensor in graph.tensors:
             fault = tensor.sparsity and _fault(tensor, data_type)
             if fault:

@@ -6,14 +6,12 @@ from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.tflite.file_weights import is_weight
 from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.int4 import packed
 from keras_eff.tflite.operator_versions import operator_code
 from keras_eff.tflite.operator_versions import raise_version
 from keras_eff.tflite.operator_versions import require_runtime
-from keras_eff.tflite.packing import pack
-from keras_eff.tflite.strip import drop_unused_tensors
-from keras_eff.tflite.strip import merge_buffers
+from keras_eff.tflite.strip_metadata import drop_unused_tensors
+from keras_eff.tflite.strip_metadata import merge_buffers
 
 # Where an operator reads its weight, and the axis with a scale for each.
 WEIGHT_PLACES = {
@@ -34,8 +32,8 @@ _TOLERANCE = 1e-5
 
 
 def store_weights(
-    data: bytes, num_bits: int, smallest: int, rounds: bool = False
-) -> bytes:
+    model: schema.ModelT, num_bits: int, smallest: int, rounds: bool = False
+) -> None:
     """Stores weights as integers; the file goes on to compute in float.
 
     A weight that holds `k * d`, with integers `k` and one `d` per channel or
@@ -49,43 +47,38 @@ def store_weights(
     memory than in the file.
 
     Args:
-        data: Content of a float .tflite file.
+        model: The model of a float file, which keeps its constants in its
+            tables.
         num_bits: 8 or 4, width of the integers, in bits.
         smallest: Integer, the number of elements below which a weight stays.
         rounds: Boolean, whether the float weights of convolutions, matrix
             products and tables are rounded to such integers. By default, what
             holds none stays float.
-
-    Raises:
-        ValueError: If `data` is not a complete .tflite file that keeps its
-            constants in its tables.
     """
-    model = parse(data)
     stored = False
+    how = (_weights_to_round, _nearest) if rounds else (_inputs, _exact)
     for graph in model.subgraphs:
         before = len(graph.tensors)
-        find = _weights_to_round if rounds else _weights
-        graph.operators = _rewritten(model, graph, num_bits, smallest, find)
+        graph.operators = _rewritten(model, graph, num_bits, smallest, *how)
         stored = stored or len(graph.tensors) > before
     if stored:
         require_runtime(model, _RUNTIMES[num_bits])
     drop_unused_tensors(model)
     merge_buffers(model)
-    return pack(model)
 
 
-def _rewritten(model, graph, num_bits, smallest, find):
+def _rewritten(model, graph, num_bits, smallest, find, grid_of):
     """The operators of a graph, reading weights that are stored as integers."""
 
     @functools.cache
     def stored(weight, axis):
-        grid = _grid(model, graph, weight, axis, num_bits, find)
+        grid = grid_of(_values(model, graph.tensors[weight]), axis, num_bits)
         return grid and _stored(model, graph, weight, num_bits, *grid)
 
     operators, floats = [], {}
     for operator in graph.operators:
         row_reader = None
-        for place, axis in find(model, graph, operator):
+        for place, axis in find(model, operator):
             weight = int(operator.inputs[place])
             if not _suits(model, graph.tensors[weight], smallest):
                 continue
@@ -107,7 +100,7 @@ def _rewritten(model, graph, num_bits, smallest, find):
     return operators
 
 
-def _weights_to_round(model, graph, operator):
+def _weights_to_round(model, operator):
     """Where an operator has its weight, and the axis with a scale for each."""
     kind = operator_name(model, operator)
     if kind not in WEIGHT_PLACES:
@@ -118,7 +111,7 @@ def _weights_to_round(model, graph, operator):
     return [(place, axis)]
 
 
-def _weights(model, graph, operator):
+def _inputs(model, operator):
     """The places of all inputs: what is no weight is on no grid."""
     if operator_name(model, operator) == "WHILE":
         return []
@@ -133,13 +126,18 @@ def _suits(model, tensor, smallest):
     return np.prod(tensor.shape) >= smallest
 
 
-def _grid(model, graph, weight, axis, num_bits, find):
-    """The integers, scales and axis of a weight, or None off all grids."""
-    tensor = graph.tensors[weight]
+def _values(model, tensor):
     values = model.buffers[tensor.buffer].data.view(np.float32)
-    values = values.reshape(tensor.shape)
-    if find is _weights_to_round:
-        return _on_grid(values, scale_axis(values.shape, axis), num_bits)[:3]
+    return values.reshape(tensor.shape)
+
+
+def _nearest(values, axis, num_bits):
+    """The integers, scales and axis of the grid nearest to a weight."""
+    return _on_grid(values, scale_axis(values.shape, axis), num_bits)[:3]
+
+
+def _exact(values, _, num_bits):
+    """Those of the grid that a weight is on, or None off all grids."""
     for axis in (None, *range(values.ndim)):
         *grid, errors = _on_grid(values, axis, num_bits)
         if np.all(errors <= _TOLERANCE):

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_eff.atomic_write import temporary_folder
-from keras_eff.export.backend import check_backend
+from keras_eff.export.arguments import check_backend
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.to_tflite import to_tflite
 from keras_eff.graph.cloning import copy_state

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_eff.callbacks import PruningScheduler
+from keras_eff.callbacks.after_history import after_history
 from keras_eff.schedules import PolynomialDecay
 
 RISING = PolynomialDecay(0.0, 0.75, 0, 8)
@@ -61,3 +62,13 @@ def test_a_training_of_unknown_length_that_ends_early_is_told(tiny):
     (message,) = fit(8)
     assert "did not finish" in message and "after step 4" in message
     assert not fit(4)
+
+
+def test_the_actions_of_several_callbacks_all_run():
+    model, done = keras.Sequential(), []
+    model.history = keras.callbacks.History()
+    after_history(model, lambda: done.append("first"))
+    after_history(model, lambda: done.append("second"))
+    for _ in range(2):
+        model.history.on_train_end()
+    assert done == ["first", "second"]

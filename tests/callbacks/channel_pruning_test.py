@@ -170,6 +170,14 @@ def test_a_layer_that_begins_at_zero_is_not_silent(recwarn):
     assert num_silent(model) == 0
 
 
+def test_averages_stay_silent_in_a_later_training():
+    adam = keras.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.5)
+    model = narrow(adam)
+    train(model, half())
+    train(model)
+    assert num_silent(model) == 4
+
+
 @pytest.mark.parametrize("order", [1, -1], ids=["first", "last"])
 def test_averages_and_files_hold_silent_channels(tmp_path, order):
     model = narrow(keras.optimizers.Adam(use_ema=True, ema_momentum=0.9))
@@ -225,6 +233,14 @@ def test_a_training_that_ends_early_tells_what_was_reached(recwarn):
 
     narrow().fit(batches(), verbose=0, callbacks=[half(20)])
     assert "has not come to its end" in told(recwarn)[-1]
+
+
+def test_a_training_without_an_update_is_told_with_the_way_out(recwarn):
+    short = ChannelPruning(PolynomialDecay(0.0, 0.5, 0, 6), frequency=100)
+    train(narrow(), short)
+    (line,) = told(recwarn)
+    assert "at step 0 with frequency=100, silences a share of 0, not" in line
+    assert "not 0.5: give a smaller `frequency`" in line
 
 
 def test_a_model_of_which_nothing_can_go_is_told_of(recwarn):

@@ -269,6 +269,42 @@ def test_flags_names_and_dtypes_stay():
     assert halves.backward_layer.trainable
 
 
+class PerChannel(keras_eff.layers.WeightTransform):
+    """A user's step, with state of several shapes."""
+
+    order = 1
+
+    def build(self, shape):
+        options = {"initializer": "ones", "trainable": False}
+        for name, size in {
+            "column": (shape[-1],),
+            "row": (shape[0], 1),
+            "like": shape,
+            "number": (),
+            "others": (3,),
+        }.items():
+            setattr(self, name, self.add_weight(shape=size, **options))
+
+    def call(self, weight):
+        state = self.column * self.row + self.like
+        return weight * (1 + state * self.number)
+
+
+def test_state_of_a_users_step_is_cut_with_its_weight(same_as_masked):
+    parts = [
+        keras_eff.layers.TransformedWeights(
+            layers.Dense(size, "relu"), [PerChannel()]
+        )
+        for size in (8, 4)
+    ]
+    model = keras.Sequential([keras.Input((6,)), *parts, layers.Dense(2)])
+    same_as_masked(model, 0.5)
+    smaller = keras_eff.remove_channels(model, 0.5)
+    (step,) = smaller.layers[2].transforms
+    shapes = [tuple(v.shape) for v in step.variables]
+    assert shapes == [(2,), (4, 1), (4, 2), (), (3,)]
+
+
 def test_masks_of_pruned_weights_are_cut_with_them(same_as_masked):
     model = keras.Sequential(
         [

@@ -1,25 +1,14 @@
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "lottery_ticket.py"
-
 
 @pytest.fixture(scope="module")
-def printed():
+def printed(run_example, tmp_path_factory):
     """What one small run of the script prints."""
     sizes = ["--rounds=2", "--epochs=2", "--train_size=400"]
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *sizes],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    folder = tmp_path_factory.mktemp("lottery")
+    return run_example("lottery_ticket", folder, *sizes)
 
 
 def test_rounds_leave_the_share_that_they_should(printed):

@@ -1,27 +1,16 @@
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "network_slimming.py"
-
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(run_example, tmp_path_factory):
     """One small run of the script: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("slimming")
-    sizes = ["--epochs=2", "--tune_epochs=1", "--train_size=400"]
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *sizes, "--out_dir=files"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "files", done.stdout
+    sizes = ["--epochs=1", "--tune_epochs=1", "--train_size=64"]
+    arguments = [*sizes, "--out_dir=files"]
+    printed = run_example("network_slimming", folder, *arguments)
+    return folder / "files", printed
 
 
 def test_the_plan_removes_the_share_asked_for(run):

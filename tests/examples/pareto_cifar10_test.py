@@ -1,11 +1,8 @@
 import json
-import pathlib
-import subprocess
-import sys
 
 import pytest
+from absl import flags
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "pareto_cifar10.py"
 FLAGS = (
     *("--dataset=mnist_5k", "--noflip", "--train_size=64", "--epochs=1"),
     "--teacher_epochs=1",
@@ -14,23 +11,13 @@ FLAGS = (
 SIZES = {"num_parameters": 1, "float_bytes": 1, "int8_bytes": 1}
 
 
-def run(folder, flags=FLAGS):
-    return subprocess.run(
-        [sys.executable, SCRIPT, *flags],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def rows(folder):
     lines = (folder / "files" / "rows.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory):
+def first(run_example, tmp_path_factory):
     """A run: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("pareto")
     (folder / "files").mkdir()
@@ -38,9 +25,7 @@ def first(tmp_path_factory):
     sizes = [SIZES | {"width": w} for w in (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)]
     text = "".join(json.dumps(row) + "\n" for row in sizes)
     (folder / "files" / "sizes.jsonl").write_text(text)
-    done = run(folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    return folder, run_example("pareto_cifar10", folder, *FLAGS)
 
 
 def test_every_file_has_a_row(first):
@@ -53,7 +38,7 @@ def test_every_file_has_a_row(first):
         assert 0 <= row["accuracy"] <= 1
 
 
-def test_a_run_goes_on_where_it_was_stopped(first):
+def test_a_run_goes_on_where_it_was_stopped(first, run_example):
     folder, printed = first
     assert "File 3 of 3" in printed
     assert "val_accuracy" in printed
@@ -61,16 +46,15 @@ def test_a_run_goes_on_where_it_was_stopped(first):
     whole = path.read_text()
     lines = whole.splitlines(keepends=True)
     path.write_text(lines[0] + lines[2] + '{"column": "ba')
-    done = run(folder)
-    assert done.returncode == 0, done.stderr
-    assert "File 1 of 1" in done.stdout
+    printed = run_example("pareto_cifar10", folder, *FLAGS)
+    assert "File 1 of 1" in printed
     # Its network is there, and is not trained again.
-    assert "val_accuracy" not in done.stdout
+    assert "val_accuracy" not in printed
     assert sorted(path.read_text().splitlines(True)) == sorted(lines)
     assert (folder / "files" / "report.md").exists()
 
 
-def test_an_unknown_column_is_told():
-    done = run(None, ["--columns=basline"])
-    assert done.returncode != 0
-    assert "must be some of baseline, augmentation" in done.stderr
+def test_an_unknown_column_is_told(run_example, tmp_path):
+    told = "must be some of baseline, augmentation"
+    with pytest.raises(flags.IllegalFlagValueError, match=told):
+        run_example("pareto_cifar10", tmp_path, "--columns=basline")

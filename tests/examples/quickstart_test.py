@@ -1,4 +1,5 @@
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -10,12 +11,13 @@ FILES = ("float32", "4-bit PTQ", "4-bit QAT")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """One small run of the script: its folder, and what it printed."""
+    """One small run of the script, copied alone: its folder and output."""
     folder = tmp_path_factory.mktemp("quickstart")
+    script = shutil.copy(SCRIPT, folder)
     sizes = ["--epochs=2", "--qat_epochs=1", "--train_size=300"]
     others = ["--num_bits=4", "--out_dir=files"]
     done = subprocess.run(
-        [sys.executable, SCRIPT, *sizes, *others],
+        [sys.executable, script, *sizes, *others],
         cwd=folder,
         capture_output=True,
         text=True,

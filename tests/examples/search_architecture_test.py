@@ -1,26 +1,14 @@
-import pathlib
-import subprocess
-import sys
-
 import pytest
-
-SCRIPT = pathlib.Path(__file__).parents[2] / "examples/search_architecture.py"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(run_example, tmp_path_factory):
     """One small search: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("search")
-    sizes = ["--max_trials=2", "--epochs=1", "--train_size=200"]
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *sizes, "--max_latency_ms=9", "--out_dir=a"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "a", done.stdout
+    sizes = ["--max_trials=2", "--epochs=1", "--train_size=100"]
+    arguments = [*sizes, "--max_latency_ms=9", "--out_dir=a"]
+    printed = run_example("search_architecture", folder, *arguments)
+    return folder / "a", printed
 
 
 def test_the_front_is_printed_and_drawn(run):

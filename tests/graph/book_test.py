@@ -5,6 +5,7 @@ from keras import layers
 from keras import ops
 
 from keras_eff.graph.book import activation_kind
+from keras_eff.graph.book import bounds_of
 from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
@@ -45,13 +46,13 @@ BARE = [
     ("same_scale", lambda x: ops.max(x, axis=-1)),
     ("same_scale", lambda x: ops.moveaxis(x, 1, 2)),
     ("same_scale", lambda x: ops.pad(x, ((0, 0), (1, 1), (0, 0)))),
-    ("same_scale", lambda x: ops.reshape(x, (-1, 8))),
-    ("same_scale", lambda x: ops.split(x, 2, axis=1)),
+    ("reshape", lambda x: ops.reshape(x, (-1, 8))),
+    ("split", lambda x: ops.split(x, 2, axis=1)),
     ("same_scale", lambda x: ops.squeeze(x[:, :1], 1)),
     ("same_scale", lambda x: ops.swapaxes(x, 1, 2)),
     ("same_scale", lambda x: ops.transpose(x, (0, 2, 1))),
     ("same_scale", lambda x: ops.max_pool(x, 2)),
-    ("tied", lambda x: ops.concatenate([x, x])),
+    ("concatenate", lambda x: ops.concatenate([x, x])),
     ("tied", lambda x: ops.maximum(x, x)),
     ("tied", lambda x: ops.minimum(x, x)),
     ("tied", lambda x: ops.stack([x, x])),
@@ -62,7 +63,7 @@ BARE = [
     ("divide", lambda x: ops.divide(x, x)),
     ("negative", lambda x: -x),
     ("square", ops.square),
-    ("requantized", lambda x: ops.average_pool(x, 2)),
+    ("average_pool", lambda x: ops.average_pool(x, 2)),
     ("requantized", lambda x: ops.mean(x, axis=1)),
     ("matmul", lambda x: x @ ops.transpose(x, (0, 2, 1))),
     ("relu", ops.relu),
@@ -86,6 +87,9 @@ BARE = [
     ("unknown", lambda x: ops.clip(x, 0.5, 1)),
     ("unknown", lambda x: ops.clip(x, 0, 0)),
     ("unknown", lambda x: ops.clip(x, np.zeros(2), np.ones(2))),
+    ("cast", lambda x: ops.cast(x, "int32")),
+    ("of_shape", ops.ones_like),
+    ("of_shape", lambda x: ops.full_like(x, 2.0)),
     ("index", lambda x: ops.argmax(x, -1)),
     ("index", lambda x: ops.argmin(x, 1, keepdims=True)),
     ("same_scale", lambda x: ops.min(x, axis=-1)),
@@ -125,10 +129,16 @@ def test_bare_operations_have_a_kind(kind, function):
         ("unknown", OtherDense(2)),
         ("separable", layers.SeparableConv1D(2, 3)),
         ("attention", layers.MultiHeadAttention(2, 4)),
-        ("same_scale", layers.UpSampling2D(interpolation="bilinear")),
+        ("upsampling", layers.UpSampling1D()),
+        ("upsampling", layers.UpSampling2D(interpolation="bilinear")),
         ("unknown", layers.UpSampling2D(interpolation="bicubic")),
+        ("same_scale", layers.UpSampling3D()),
         ("same_scale", layers.MaxPooling2D()),
-        ("requantized", layers.AveragePooling2D(2)),
+        ("average_pool", layers.AveragePooling2D(2)),
+        ("reshape", layers.Reshape((2, 2))),
+        ("concatenate", layers.Concatenate()),
+        ("affine", layers.Rescaling(2.0)),
+        ("affine", layers.Normalization()),
         ("unknown", layers.LayerNormalization()),
         ("unknown", layers.LSTM(2)),
         ("time_distributed", layers.TimeDistributed(layers.Dense(2))),
@@ -266,3 +276,27 @@ def test_augmentation_does_nothing_at_inference(name):
     assert kind_of(layer) == "linear"
     outputs = ops.convert_to_numpy(layer(images, training=False))
     np.testing.assert_array_equal(outputs, images)
+
+
+@pytest.mark.parametrize(
+    "bounds, layer",
+    [
+        ((0.0, float("inf")), layers.ReLU()),
+        ((0.0, 4.0), layers.ReLU(4.0)),
+        ((0.0, 6.0), layers.Activation("relu6")),
+        ((0.0, float("inf")), layers.Activation("relu")),
+        ((-1.0, 1.0), layers.Activation("hard_tanh")),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_layers_that_clip_have_bounds(bounds, layer):
+    assert bounds_of(layer) == bounds
+
+
+@pytest.mark.parametrize(
+    "kind, path", [("separable", "pointwise_kernel"), ("unknown", "bias")]
+)
+def test_a_layer_stays_whole_whose_steps_its_parts_would_lose(kind, path):
+    separable = layers.SeparableConv2D(2, 3)
+    step = WeightFakeQuant(weight=path)
+    assert kind_of(TransformedWeights(separable, [step])) == kind

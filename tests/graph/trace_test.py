@@ -4,6 +4,7 @@ import pytest
 from keras import layers
 
 from keras_eff.graph.trace import trace
+from keras_eff.graph.trace import traced_tensors
 from keras_eff.graph.walk import Call
 from keras_eff.layers import QRNN
 from keras_eff.layers import LocalProjectedAttention
@@ -12,7 +13,9 @@ from keras_eff.layers import ProjectionLayer
 
 def traced(layer, *tensors, **kwargs):
     layer(*tensors, **kwargs)
-    return trace(layer, Call(layer, tensors, kwargs, ()))
+    call = Call(layer, tensors, kwargs, ())
+    found = trace(layer, call)
+    return found.model, traced_tensors(call), found.outputs, found.masks
 
 
 def outputs_of(model, x, **options):
@@ -53,6 +56,21 @@ def test_a_mask_that_travels_with_the_input_is_an_input_too():
     assert [x.dtype for x in tensors] == ["float32", "bool"]
     assert [x.shape for x in model.outputs] == [(None, 2, 4), (None, 2)]
     assert len(masks) == 1
+
+
+def test_a_mask_that_a_layer_passes_on_unseen_is_an_output_too():
+    class Scaled(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+
+        def call(self, x):
+            return x * 2.0
+
+    words = layers.Embedding(9, 4, mask_zero=True)(keras.Input((6,)))
+    model, tensors, _, masks = traced(Scaled(), words)
+    assert [x.dtype for x in tensors] == ["float32", "bool"]
+    assert len(masks) == 1 and len(model.outputs) == 2
 
 
 @pytest.mark.parametrize("training", [True, False])

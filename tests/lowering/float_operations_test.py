@@ -13,7 +13,9 @@ from keras import layers
 from keras import ops
 
 import keras_eff
-from keras_eff.export.file_content import file_content
+from keras_eff.export.file_passes import FileOptions
+from keras_eff.export.file_passes import model_file
+from keras_eff.export.formats import FORMATS
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.selection import operations
@@ -223,8 +225,10 @@ def written(table, folder):
     aware = keras_eff.quantize(model, skip=skipped)
     keras_eff.calibrate(aware, samples, verbose=0)
     arrays = [samples[tensor.name] for tensor in aware.inputs]
-    options = (arrays, 1, "int8", False, True)
-    data = file_content(aware, "int8", *options, end_names(aware), None)
+    options = FileOptions(
+        FORMATS["int8"], "int8", end_names(aware), [8], keep_names=True
+    )
+    data = model_file(aware, options, arrays).data
     path = folder / "m.tflite"
     path.write_bytes(data)
     execution = execute(path, arrays)
@@ -321,7 +325,8 @@ def test_every_float_operation_is_named(floats):
 
 
 def test_every_rule_has_a_case():
-    seen = {"composed", "fake_quant", "from_integers", "keep_float"}
+    seen = {"cast", "composed", "declared", "fake_quant", "from_integers"}
+    seen |= {"keep_float", "of_shape"}
     seen |= {"linear", "local_attention", "attention", "recurrence", "unknown"}
     for table in (INTEGER, FLOATS):
         model, _ = build(table)

@@ -175,3 +175,28 @@ def test_dense_features_through_a_batch_norm_of_their_own(tmp_path):
     )
     assert report.float_tensors == ()
     assert report.mean_lsb < 0.5
+
+
+@pytest.mark.parametrize("name", ["relu6", "peak"])
+def test_a_peak_below_the_range_behind_it_is_kept(name, tmp_path):
+    relu = layers.Activation("relu6") if name == "relu6" else layers.ReLU(6.0)
+    x = keras.Input((4,))
+    outputs = keras_eff.layers.FakeQuant(fixed_range=(-10.0, 10.0))(x)
+    outputs = relu(layers.Dense(4, kernel_initializer="identity")(outputs))
+    outputs = keras_eff.layers.FakeQuant(fixed_range=(0.0, 10.0))(outputs)
+    samples = np.linspace(-9, 9, 128, dtype="float32").reshape(32, 4)
+    report = keras_eff.export.to_tflite(
+        keras.Model(x, outputs), tmp_path / "m.tflite", samples=samples
+    )
+    assert report.max_abs_error < 0.05
+
+
+def test_equal_biases_have_the_scale_of_each_channel(tmp_path):
+    generator = np.random.default_rng(0)
+    dense = layers.Dense(3, bias_initializer="ones")
+    model = keras.Sequential([keras.Input((4,)), dense])
+    dense.kernel.assign(generator.uniform(-1, 1, (4, 3)) * [1.0, 0.2, 3.0])
+    samples = generator.uniform(-1, 1, (32, 4)).astype("float32")
+    path = tmp_path / "m.tflite"
+    report = keras_eff.export.to_tflite(model, path, "int8", samples)
+    assert report.max_abs_error < 0.05

@@ -146,7 +146,7 @@ def values(tensors):
         (
             layers.MultiHeadAttention(2, 3),
             SEQUENCE,
-            [(1, 2), (1, 2), (1, 2), (2,)],
+            [(-2, -1), (-2, -1), (-2, -1), (-1,)],
         ),
         (layers.LSTM(4), SEQUENCE, [(-1,), (-1,)]),
     ],

@@ -60,7 +60,8 @@ def test_a_schedule_that_cannot_finish_is_told(tiny, unfinished, end, last):
         f"{schedule} cannot finish: training ends at step {end} and its last "
         f"update, at step {last} with frequency=4, prunes a share of "
         f"{0.8 * last / 16:.4g}, "
-        "not 0.8"
+        "not 0.8: give a smaller `frequency`, let the schedule end earlier, or "
+        "train longer"
     ]
 
 

@@ -158,5 +158,5 @@ def test_several_outputs_of_one_operation_are_told_apart():
 
     placement, model = placed(functional(halves, (4,)))
     assert len(layers_of(model, KeepFloat)) == 2
-    assert placement.floats == {"halves": "Halves"}
+    assert placement.floats == {"halves": f"{__name__}.Halves"}
     model(np.ones((1, 4), "float32"))

@@ -9,11 +9,11 @@ import pytest
 from keras import layers
 from keras import ops
 
-from keras_eff.graph.book import FIXED_RANGES
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import ProjectionLayer
 from keras_eff.quantization.quantize import quantize
+from keras_eff.quantization.rules import FIXED_RANGES
 
 SHORT = {"FakeQuant": "Q", "KeepFloat": "K"}
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.tflite.flatbuffer import parse
+from keras_eff.tflite.model_file import rewrite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +122,11 @@ def pack_as_is(model):
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def rewritten(data, change, *arguments, **options):
+    """The content of a file after a function that changes its model."""
+    return rewrite(data, [lambda x: change(x, *arguments, **options)]).data
 
 
 @pytest.fixture

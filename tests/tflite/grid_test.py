@@ -3,13 +3,18 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_eff.tflite import grid
 from keras_eff.tflite.execution import execute
 from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.grid import restore_grid
 from keras_eff.tflite.inspection import inspect
 from keras_eff.tflite.packing import pack
+from tests.support.converted_files import rewritten
 
 CHANNEL_AXES = {"DepthwiseConv2D": (2, 3), "Conv2DTranspose": (2,)}
+
+
+def restore_grid(data, num_bits, **options):
+    return rewritten(data, grid.restore_grid, num_bits, **options)
 
 
 def put_on_grid(model, num_bits):

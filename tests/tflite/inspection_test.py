@@ -3,13 +3,21 @@ import re
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.edgetpu.lint import lint_edgetpu
-from keras_eff.tflite.end_types import sign
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.inspection import inspect
+from keras_eff.tflite.inspection import output_steps
+from keras_eff.tflite.operator_versions import operator_code
 from keras_eff.tflite.packing import pack
-from keras_eff.tflite.strip import strip
+from keras_eff.tflite.signature import write_signature
+from keras_eff.tflite.strip_metadata import strip_metadata
+from tests.support.converted_files import rewritten
+
+
+def strip(data):
+    return rewritten(data, strip_metadata)
 
 
 @pytest.fixture
@@ -150,7 +158,8 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_a_number_that_stands_for_a_name_is_explained(converted, tmp_path):
     path = tmp_path / "dense.tflite"
-    path.write_bytes(sign(strip(converted("dense").data), ["x"], ["y"]))
+    stripped = strip(converted("dense").data)
+    path.write_bytes(rewritten(stripped, write_signature, ["x"], ["y"]))
     names = inspect(path).float_tensors
     assert {"x", "y"} < set(names)
     others = [name for name in names if name not in "xy"]
@@ -184,3 +193,24 @@ def test_a_scale_without_a_zero_point_can_be_printed(converted, tmp_path):
     report = inspect(path)
     assert report.inputs[0].scale and report.inputs[0].zero_point == 0
     assert "inputs" in str(report)
+
+
+def test_floats_made_of_integers_have_their_step(converted):
+    model = parse(converted("conv_int8").data)
+    graph = model.subgraphs[0]
+    (output,) = graph.outputs
+    step = graph.tensors[output].quantization.scale[0]
+    assert output_steps(model) == [step]
+    floats = schema.TensorT(shape=graph.tensors[output].shape)
+    graph.tensors.append(floats)
+    graph.outputs = np.array([len(graph.tensors) - 1], np.int32)
+    number = schema.BuiltinOperator.DEQUANTIZE
+    code = operator_code(model, number, 2)
+    graph.operators.append(
+        schema.OperatorT(code, np.array([output]), graph.outputs)
+    )
+    assert output_steps(model) == [step]
+
+
+def test_floats_that_were_computed_have_no_step(converted):
+    assert output_steps(parse(converted("dense").data)) == [None]

@@ -11,7 +11,8 @@ from keras_eff.edgetpu.lint import lint_edgetpu
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.inspection import inspect
 from keras_eff.tflite.packing import pack
-from keras_eff.tflite.strip import strip
+from keras_eff.tflite.strip_metadata import strip_metadata
+from tests.support.converted_files import rewritten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +135,7 @@ def test_a_file_that_unpacks_to_much_more_than_its_size_is_refused(
 @pytest.mark.parametrize("name", ["conv_int8", "two_outputs", "dense"])
 def test_real_files_are_far_from_the_bounds(converted, name):
     # Without weights and names: there is nothing else that has room.
-    model = parse(strip(converted(name).data))
+    model = parse(rewritten(converted(name).data, strip_metadata))
     for buffer in model.buffers:
         buffer.data = None
     model.subgraphs *= 5

@@ -7,14 +7,19 @@ from keras import layers
 from keras_eff.export.conversion import convert
 from keras_eff.graph.book import entry_of
 from keras_eff.ops.fake_quant import fake_quant_weight
+from keras_eff.tflite import weight_only
 from keras_eff.tflite.execution import execute
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.inspection import inspect
 from keras_eff.tflite.packing import pack
-from keras_eff.tflite.weight_only import store_weights
+from tests.support.converted_files import rewritten
 
 DTYPES = {8: "int8", 4: "int4"}
+
+
+def store_weights(data, num_bits, smallest):
+    return rewritten(data, weight_only.store_weights, num_bits, smallest)
 
 
 def rounded(model, num_bits):

@@ -34,10 +34,10 @@ def input_flags(path: str | os.PathLike, input_shapes) -> list[str]:
         check_only_batch_open(path)
         if not counts:
             return []
-    shapes = resolve_shapes(path, input_shapes)
+    names, shapes = resolve_shapes(path, input_shapes)
     # The tool splits at these; it only notes names that are not the file's.
-    names = [re.sub(r"[,:\s]", "_", name) for name in shapes]
-    sizes = [",".join(map(str, shape)) for shape in shapes.values()]
+    names = [re.sub(r"[,:\s]", "_", name) for name in names]
+    sizes = [",".join(map(str, shape)) for shape in shapes]
     flags = [f"{_NAMES}={','.join(names)}", f"{_SHAPES}={':'.join(sizes)}"]
     ranges = [f"{names[place]},0,{n - 1}" for place, n in counts.items()]
     return flags + [f"{_RANGES}={':'.join(ranges)}"] * bool(ranges)
@@ -46,5 +46,5 @@ def input_flags(path: str | os.PathLike, input_shapes) -> list[str]:
 def _row_counts(path):
     try:
         return row_counts(path)
-    except ValueError:
+    except (ValueError, IndexError, TypeError):
         return {}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
+from keras_eff.atomic_write import is_running
 from keras_eff.latency.devices.shell import DeviceShell
 
 # What the names of files begin with that are removed again.
@@ -108,14 +109,7 @@ def _is_left(name):
     found = re.match(rf"{_LENT}-[0-9a-f]{{12}}-([0-9]+)-", name)
     if not found or not name.startswith(f"{_LENT}-{_owner(found[1])}-"):
         return False
-    try:
-        os.kill(int(found[1]), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        # There is such a process, of another user.
-        return False
-    return False
+    return not is_running(int(found[1]))
 
 
 def _kill(stem):

@@ -97,3 +97,21 @@ def test_a_folder_that_cannot_be_made_is_an_error(phone):
     (phone.disk / "keras eff").write_text("a file")
     with pytest.raises(RuntimeError, match="mkdir -p"):
         DeviceFolder(AdbShell("P8"), phone.directory, 60.0)
+
+
+def test_what_processes_that_are_gone_have_left_is_removed(
+    phone, folder, model
+):
+    with folder.lend(model) as lent:
+        name = pathlib.Path(lent).name
+        others = [
+            name.replace("lent", "kept"),
+            name.replace(name[5:17], "0" * 12),
+        ]
+        gone = [
+            name.replace(f"-{os.getpid()}-", f"-{n}-") for n in (2**22, 10**30)
+        ]
+        for each in (*others, *gone):
+            pathlib.Path(lent).with_name(each).write_text("")
+        DeviceFolder(AdbShell("P8"), phone.directory, 60.0)
+        assert sorted(phone.files()) == sorted([name, *others])

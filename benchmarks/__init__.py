@@ -1,0 +1,1 @@
+"""Run from the checkout: python -m benchmarks.export.formats."""

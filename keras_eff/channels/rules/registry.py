@@ -1,0 +1,43 @@
+"""The rules by which channels go through operations, by their names."""
+
+from collections.abc import Callable
+
+from keras_eff.graph.book import UNKNOWN
+from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import is_changed
+from keras_eff.graph.book import unknown_class
+
+RULES: dict[str, Callable] = {}
+
+
+def rule(function: Callable) -> Callable:
+    """Makes a function the rule that entries of the book name `channels`.
+
+    It takes a `ChannelCall`, and returns the `TensorChannels` of each output,
+    or None where there are none.
+    """
+    RULES[function.__name__] = function
+    return function
+
+
+def rule_of(operation) -> Callable:
+    """The rule for an operation; of what is not known, nothing goes."""
+    entry = UNKNOWN if is_changed(operation) else entry_of(operation)
+    return RULES[entry.channels]
+
+
+@rule
+def frozen(call):
+    """Of what cannot be reasoned about, nothing goes."""
+    if unknown_class(call.operation):
+        reason = "is not known: see `keras_eff.register_layer`"
+    else:
+        reason = "mixes or orders them in its own way"
+    return whole(call, f"{call.name} {reason}")
+
+
+def whole(call, reason: str) -> list:
+    """Keeps what an operation reads, and all of its weights."""
+    call.freeze_inputs(reason)
+    call.dependencies.reason = reason
+    return [None] * len(call.outputs)
