@@ -8,8 +8,8 @@ from keras_eff.callbacks.steps import iterations
 from keras_eff.distillation.distillation_arguments import checked_losses
 from keras_eff.distillation.distillation_arguments import checked_weights
 from keras_eff.distillation.distillation_arguments import pair_of
-from keras_eff.distillation.distillation_arguments import student_weight_at
 from keras_eff.distillation.distillation_arguments import weight_at
+from keras_eff.distillation.distillation_arguments import weights_at
 from keras_eff.distillation.distillation_batches import Lesson
 from keras_eff.distillation.distillation_loss import mended
 from keras_eff.distillation.distillation_loss import names_of
@@ -113,7 +113,7 @@ class DistillationTeacher(keras.callbacks.Callback):
             distillation_loss_weights, len(self.distillation_losses)
         )
         self.student_loss_weight = student_loss_weight
-        student_weight_at(student_loss_weight, 0)
+        self._student_weight_at(0)
         self.from_logits = from_logits
         self._state = None
 
@@ -200,9 +200,13 @@ class DistillationTeacher(keras.callbacks.Callback):
 
     def _set_weights_of(self, epoch):
         self._state.set_weights_of_epoch(
-            student_weight_at(self.student_loss_weight, epoch),
-            [weight_at(w, epoch) for w in self.distillation_loss_weights],
+            self._student_weight_at(epoch),
+            weights_at(self.distillation_loss_weights, epoch),
         )
+
+    def _student_weight_at(self, epoch):
+        weight = self.student_loss_weight
+        return weight_at("student_loss_weight", weight, epoch, "[0, 1]")
 
     def _await_batch(self):
         self._turn.close()

@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_eff.arguments import read_number
 from keras_eff.ops.recurrence import linear_recurrence
 
 
@@ -49,11 +50,8 @@ class LinearRecurrence(keras.layers.Layer):
     def __init__(self, reverse=False, *, bound=None, **kwargs):
         super().__init__(**kwargs)
         self.reverse = reverse
-        if bound is not None and not bound > 0:
-            raise ValueError(
-                "Argument `bound` must be a positive float. "
-                f"Received: bound={bound!r}"
-            )
+        if bound is not None:
+            bound = read_number("bound", bound, "(0, inf)", also="or None")
         self.bound = bound
 
     def call(self, decays, inputs, initial_state=None):

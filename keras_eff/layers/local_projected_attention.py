@@ -1,7 +1,9 @@
 import keras
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.layers.arguments import OF_WEIGHTS
-from keras_eff.layers.arguments import check_size
+from keras_eff.layers.arguments import read_seed
 from keras_eff.layers.arguments import take
 from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 
@@ -77,17 +79,17 @@ class LocalProjectedAttention(keras.layers.Layer):
     ):
         arguments = take(OF_WEIGHTS, kwargs)
         super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.key_dim = check_size("key_dim", key_dim)
-        self.group_size = group_size
-        self.value_dim = key_dim if value_dim is None else value_dim
-        check_size("value_dim", self.value_dim)
+        num_heads = self.num_heads = read_integer("num_heads", num_heads, 1)
+        key_dim = self.key_dim = read_integer("key_dim", key_dim, 1)
+        self.group_size = read_integer("group_size", group_size, 2)
+        value_dim = key_dim if value_dim is None else value_dim
+        self.value_dim = read_integer("value_dim", value_dim, 1)
         if output_dim is not None:
-            check_size("output_dim", output_dim)
+            output_dim = read_integer("output_dim", output_dim, 1)
         self.output_dim = output_dim
-        self.dropout = dropout
+        self.dropout = read_number("dropout", dropout, "[0, 1)")
         self.use_bias = use_bias
-        self.seed = seed
+        self.seed = read_seed(seed)
         self.pooling = LocalAttentionPooling(
             num_heads,
             group_size,

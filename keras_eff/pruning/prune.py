@@ -1,8 +1,7 @@
-import numbers
-
 import keras
 import numpy as np
 
+from keras_eff.arguments import read_number
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import assign
@@ -91,8 +90,10 @@ def prune(
         - [Menghani, 2021](https://arxiv.org/abs/2106.08962), section 3.1.1
     """
     check_graph(model, "keras_eff.prune")
-    target = schedule if isinstance(schedule, numbers.Real) else None
-    if target is not None:
+    target = None
+    if schedule is not None and not callable(schedule):
+        also = "or a function of the step"
+        target = read_number("schedule", schedule, "[0, 1)", also=also)
         schedule = ConstantSparsity(target)
     PruningMask(schedule, pattern, block_shape)
     thin = _thin_layers(model) if skip is None else {}

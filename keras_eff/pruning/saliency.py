@@ -85,6 +85,28 @@ CRITERIA = {
 NEEDS_DATA = {"taylor", "obd", "gradient"}
 
 
+def check_dataset(dataset, saliency, regrow) -> None:
+    """Raises a ValueError unless there are the arrays that gradients need.
+
+    Args:
+        dataset: See `keras_eff.callbacks.PruningScheduler`.
+        saliency: See there.
+        regrow: See there.
+    """
+    if {saliency, regrow} & NEEDS_DATA and not isinstance(dataset, tuple):
+        raise ValueError(
+            "Gradients need argument `dataset`, a tuple of arrays (x, y). "
+            f"Received: dataset of {type(dataset)} with saliency={saliency!r}, "
+            f"regrow={regrow!r}"
+        )
+    lengths = {len(x) for x in keras.tree.flatten(dataset) if x is not None}
+    if len(lengths) > 1:
+        raise ValueError(
+            "Argument `dataset` must hold arrays of one length. "
+            f"Received: lengths {sorted(lengths)}"
+        )
+
+
 def saliencies_of(saliency, evidence) -> list:
     """What each weight is worth: NumPy arrays, one for each `Prunable`.
 

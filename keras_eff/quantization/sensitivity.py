@@ -3,12 +3,13 @@ import math
 import keras
 import numpy as np
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import wrong_argument
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.progress import progress
 from keras_eff.graph.samples import batches
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.walk import check_graph
-from keras_eff.ops.fake_quant import check_num_bits
 from keras_eff.quantization.calibrate import calibrate
 from keras_eff.quantization.probe import Probe
 from keras_eff.quantization.probe import rounded
@@ -83,14 +84,12 @@ def quantization_sensitivity(
 
 
 def _check_widths(num_bits):
-    several = isinstance(num_bits, (list, tuple))
+    several = isinstance(num_bits, (list, tuple, np.ndarray))
     widths = num_bits if several else [num_bits]
     if not widths:
-        raise ValueError(
-            "Argument `num_bits` must hold at least one integer in [2, 8]. "
-            f"Received: num_bits={num_bits}"
-        )
-    return {check_num_bits("num_bits", width, 2, 8) for width in widths}
+        expected = "an integer in [2, 8], or several"
+        raise wrong_argument("num_bits", num_bits, expected)
+    return {read_integer("num_bits", width, 2, 8) for width in widths}
 
 
 def _of_weights(probe, widths):

@@ -3,7 +3,7 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.ops.fake_quant import check_num_bits
+from keras_eff.arguments import read_integer
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.int4 import pack_weight
@@ -56,7 +56,7 @@ def restore_grid(
     Raises:
         ValueError: If `num_bits` is out of range.
     """
-    num_bits = check_num_bits("num_bits", num_bits, 2, min(7, stored_bits))
+    num_bits = read_integer("num_bits", num_bits, 2, min(7, stored_bits))
     limit = 2 ** (num_bits - 1) - 1
     step = (2 ** (stored_bits - 1) - 1) // limit
     factor = _INT8_LIMIT / (limit * step)

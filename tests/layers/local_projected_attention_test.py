@@ -319,7 +319,7 @@ def test_every_argument_is_in_the_config():
 @pytest.mark.parametrize("value", [0, 2.0])
 def test_sizes_are_positive_integers(name, value):
     options = {"num_heads": HEADS, "key_dim": KEY_DIM, name: value}
-    message = f"`{name}` must be an integer, [12] or more. Received: {name}="
+    message = f"`{name}` must be (a positive|an) integer.*Received: {name}="
     with pytest.raises(ValueError, match=message):
         LocalProjectedAttention(**options)
 

@@ -44,6 +44,10 @@ def test_at_inference_the_decays_pass_unchanged():
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(X)), X)
 
 
+def test_a_rate_of_numpy_is_one_of_python():
+    assert type(Zoneout(np.float32(0.5)).rate) is float
+
+
 def test_a_rate_of_0_changes_nothing():
     np.testing.assert_array_equal(call(Zoneout(0)), X)
 

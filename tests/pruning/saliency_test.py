@@ -157,7 +157,7 @@ def test_a_draw_is_of_128_rows_of_the_step(tiny):
 def test_the_scheduler_prunes_what_has_least(tiny, name):
     model, data = tiny.mlp(), (tiny.x, tiny.y)
     values = saliency(name, model, data)
-    PruningScheduler(HALF, saliency=name, data=data).apply(model)
+    PruningScheduler(HALF, saliency=name, dataset=data).apply(model)
     for value, mask in zip(values, tiny.masks(model), strict=True):
         assert value[~mask].max() <= value[mask].min()
         assert mask.mean() == 0.5
