@@ -1,6 +1,7 @@
 """What runs the files of `keras-eff measure`, and where: options, runners."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 
 import click
 
@@ -110,6 +111,17 @@ def make_runners(
         if name not in _RUNNERS.get(runner, ()):
             raise click.UsageError(_explain_foreign(name, runner))
     return {None: None} if runner is None else _MAKERS[runner](options)
+
+
+def read_runners(arguments: Sequence[str]) -> dict:
+    """Returns what `make_runners` makes of options, as a program gets them.
+
+    Raises:
+        click.UsageError: If one of the arguments is none of the options.
+    """
+    command = click.command()(runner_options(make_runners))
+    with command.make_context("runners", list(arguments)) as context:
+        return command.invoke(context)
 
 
 def _explain_foreign(name, runner):

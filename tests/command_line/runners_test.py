@@ -2,19 +2,12 @@ import click
 import pytest
 
 import keras_eff
-from keras_eff.command_line.runners import make_runners
-from keras_eff.command_line.runners import runner_options
+from keras_eff.command_line.runners import read_runners
 
 
 @pytest.fixture
 def make():
-    command = click.command()(runner_options(make_runners))
-
-    def parse(line):
-        with command.make_context("program", line.split()) as context:
-            return command.invoke(context)
-
-    return parse
+    return lambda line: read_runners(line.split())
 
 
 def test_the_runner_is_left_open_by_default(make):

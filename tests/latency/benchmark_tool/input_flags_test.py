@@ -1,7 +1,7 @@
 import keras
 
 import keras_eff
-from keras_eff.latency.input_flags import input_flags
+from keras_eff.latency.benchmark_tool.input_flags import input_flags
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.packing import pack
 
