@@ -9,6 +9,9 @@ from keras_eff.command_line.table import format_json
 from keras_eff.printable import printable
 from keras_eff.program import CHECK_FAILED
 
+# What a report holds of a file that is not compiled.
+_EXPECTED = ("rows", "refusals", "weight_bytes", "on_chip_bytes")
+
 
 @click.command(short_help="Tell which operations an accelerator computes.")
 @click.argument("paths", metavar="FILE.tflite...", nargs=-1, required=True)
@@ -53,11 +56,12 @@ def _text(found):
     return "\n\n".join(texts)
 
 
-def _row(path, lint):
+def _row(path, report):
+    found = dataclasses.asdict(report)
     return {
         "file": path,
-        "parses": lint.parses,
-        "mapped": lint.mapped,
-        "total": lint.total,
-        **dataclasses.asdict(lint),
+        "parses": report.parses,
+        "mapped": report.mapped,
+        "total": report.total,
+        **{name: found[name] for name in _EXPECTED},
     }

@@ -4,8 +4,8 @@ import re
 
 from absl import logging
 
+from keras_eff.arguments import read_boolean
 from keras_eff.latency.benchmark_tool.delegates import is_external
-from keras_eff.latency.benchmark_tool.options import check_boolean
 from keras_eff.latency.benchmark_tool.options import check_name
 from keras_eff.latency.devices.adb import AdbShell
 from keras_eff.latency.devices.adb import choose_device
@@ -47,8 +47,8 @@ class Android(OnDevice):
     Call arguments: As in `keras_eff.latency.BenchmarkModel`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or, when called, if several
+        TypeError: If a name or a path has the wrong type.
+        ValueError: If another argument is wrong, or, when called, if several
             devices are connected and `serial` is `None`, or the executable is
             built for another architecture.
         FileNotFoundError: If `binary` or a delegate's library does not exist,
@@ -74,7 +74,7 @@ class Android(OnDevice):
     def __post_init__(self):
         if self.serial is not None:
             check_name("serial", self.serial)
-        self.use_apk = check_boolean("use_apk", self.use_apk)
+        self.use_apk = read_boolean("use_apk", self.use_apk)
         super().__post_init__()
         if self.use_apk:
             self._check_app_can()

@@ -53,8 +53,8 @@ class BenchmarkModel(BenchmarkRunner):
         input_shapes: See `keras_eff.latency.measure`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or, when called, if the
+        TypeError: If a name or a path has the wrong type.
+        ValueError: If another argument is wrong, or, when called, if the
             executable is not executable or built for another architecture.
         FileNotFoundError: If `binary` or a delegate's library does not exist,
             or, when called, if no executable is found: says where to get one.

@@ -1,9 +1,11 @@
-import numbers
 import pathlib
 import warnings
 
 from keras_eff import child_process
-from keras_eff.latency.benchmark_tool.options import check_boolean
+from keras_eff.arguments import read_boolean
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.latency.input_shapes import resolve_shapes
 from keras_eff.latency.latency import Latency
 from keras_eff.latency.this_machine import describe_device
@@ -56,8 +58,7 @@ class LiteRT:
         input_shapes: See `keras_eff.latency.measure`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or, when called, if the
+        ValueError: If an argument is wrong, or, when called, if the
             file is damaged, has an input that is neither a number nor a
             boolean, or leaves dimensions open that are not given.
         RuntimeError: When called, if LiteRT lacks an operator of the file, the
@@ -79,18 +80,12 @@ class LiteRT:
         timeout_s=600.0,
         use_xnnpack=None,
     ):
-        _check_number("warmup_runs", warmup_runs, numbers.Integral)
-        _check_number("warmup_min_s", warmup_min_s, numbers.Real)
-        _check_number("timeout_s", timeout_s, numbers.Real)
-        if timeout_s == 0:
-            raise ValueError(
-                "Argument `timeout_s` must be a number > 0. Received: "
-                f"timeout_s={timeout_s}"
-            )
-        self.warmup_runs = int(warmup_runs)
-        self.warmup_min_s = float(warmup_min_s)
+        self.warmup_runs = read_integer("warmup_runs", warmup_runs, 0)
+        self.warmup_min_s = read_number(
+            "warmup_min_s", warmup_min_s, "[0, inf)"
+        )
         self.delegate = _check_delegate(delegate, use_xnnpack)
-        self.timeout_s = float(timeout_s)
+        self.timeout_s = read_number("timeout_s", timeout_s, "(0, inf)")
 
     def __call__(self, path, num_threads, num_runs, input_shapes=None):
         if input_shapes is not None:
@@ -131,24 +126,6 @@ class LiteRT:
 def _check_delegate(delegate, use_xnnpack):
     if use_xnnpack is not None:
         warnings.warn(_RENAMED, DeprecationWarning, stacklevel=3)
-        is_used = check_boolean("use_xnnpack", use_xnnpack)
+        is_used = read_boolean("use_xnnpack", use_xnnpack)
         return "xnnpack" if is_used else "none"
-    if delegate not in list(_KERNELS):
-        raise ValueError(
-            f"Argument `delegate` must be one of {list(_KERNELS)}. Received: "
-            f"delegate={delegate!r}"
-        )
-    return delegate
-
-
-def _check_number(name, value, kind):
-    noun = "an integer" if kind is numbers.Integral else "a number"
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(
-            f"Argument `{name}` must be {noun}. Received: {name}={value!r} of "
-            f"type {type(value).__module__}.{type(value).__name__}"
-        )
-    if not value >= 0:
-        raise ValueError(
-            f"Argument `{name}` must be {noun} >= 0. Received: {name}={value}"
-        )
+    return read_choice("delegate", delegate, _KERNELS)

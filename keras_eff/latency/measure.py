@@ -1,10 +1,10 @@
 import inspect
-import numbers
 import os
 import pathlib
 from collections.abc import Callable
 from collections.abc import Sequence
 
+from keras_eff.arguments import read_integer
 from keras_eff.latency.benchmark_model import BenchmarkModel
 from keras_eff.latency.benchmark_tool.executable import find_in_environment
 from keras_eff.latency.benchmark_tool.executable import host_platform
@@ -50,7 +50,7 @@ def measure(
 
     Raises:
         FileNotFoundError: If there is no file at `path`.
-        TypeError: If an argument has the wrong type, or `runner` returns
+        TypeError: If a path or runner has the wrong type, or `runner` returns
             something else than a `Latency` or takes no `input_shapes`.
         ValueError: If a number is out of range, there is no runner in the
             list, the file is empty, damaged or not a `.tflite` file, or
@@ -66,8 +66,8 @@ def measure(
     True
     """
     path = _check_path(path)
-    num_threads = _check_count("num_threads", num_threads)
-    num_runs = _check_count("num_runs", num_runs)
+    num_threads = read_integer("num_threads", num_threads, 1)
+    num_runs = read_integer("num_runs", num_runs, 1)
     runners = _check_runners(runner)
     options = {} if input_shapes is None else {"input_shapes": input_shapes}
     for each in runners if options else ():
@@ -121,20 +121,6 @@ def _check_identifier(file):
             "Argument `path` must name a .tflite file: bytes 4 to 7 are "
             f"{_IDENTIFIER!r}. Received: path={file}, with {head[4:]!r}"
         )
-
-
-def _check_count(name, value):
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(
-            f"Argument `{name}` must be an integer >= 1. Received: "
-            f"{name}={_describe(value)}"
-        )
-    if value < 1:
-        raise ValueError(
-            f"Argument `{name}` must be an integer >= 1. Received: "
-            f"{name}={value}"
-        )
-    return int(value)
 
 
 def _check_runners(runner):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.edgetpu import limits as edgetpu_limits
+from keras_eff.edgetpu import operator_limits as edgetpu_limits
 from keras_eff.edgetpu.lint import lint_edgetpu
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.packing import pack

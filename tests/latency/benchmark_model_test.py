@@ -320,7 +320,7 @@ def test_options_are_checked_when_it_is_made():
         BenchmarkModel(warmup_runs=-1)
     with pytest.raises(ValueError, match="Received: timeout_s="):
         BenchmarkModel(timeout_s=0)
-    with pytest.raises(TypeError, match="Received: profile_ops="):
+    with pytest.raises(ValueError, match="Received: profile_ops="):
         BenchmarkModel(profile_ops="yes")
     with pytest.raises(ValueError, match="--num_runs.*Received: flags="):
         BenchmarkModel(flags=("--num_runs=3",))

@@ -6,18 +6,6 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set
 
-import numpy as np
-
-
-def check_boolean(name: str, value: bool) -> bool:
-    """Returns an argument of a runner that must be a boolean."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(
-            f"Argument `{name}` must be a boolean. Received: {name}="
-            f"{_describe(value)}"
-        )
-    return bool(value)
-
 
 def check_directory(directory: str) -> str:
     """Returns an argument of a runner that must be a folder of a device."""
@@ -71,38 +59,6 @@ def check_mask(cpu_affinity: int | str | None) -> str | None:
             f"{cpu_affinity!r}"
         )
     return f"{int(mask):x}"
-
-
-def check_warmup_runs(warmup_runs: int) -> int:
-    """Returns the argument `warmup_runs`."""
-    if not isinstance(warmup_runs, numbers.Integral) or isinstance(
-        warmup_runs, bool
-    ):
-        raise TypeError(
-            "Argument `warmup_runs` must be an integer >= 0. Received: "
-            f"warmup_runs={_describe(warmup_runs)}"
-        )
-    if warmup_runs < 0:
-        raise ValueError(
-            "Argument `warmup_runs` must be an integer >= 0. Received: "
-            f"warmup_runs={warmup_runs}"
-        )
-    return int(warmup_runs)
-
-
-def check_timeout(timeout_s: float) -> float:
-    """Returns the argument `timeout_s`."""
-    if not isinstance(timeout_s, numbers.Real) or isinstance(timeout_s, bool):
-        raise TypeError(
-            "Argument `timeout_s` must be a number > 0. Received: "
-            f"timeout_s={_describe(timeout_s)}"
-        )
-    if not 0 < timeout_s < float("inf"):
-        raise ValueError(
-            "Argument `timeout_s` must be a finite number > 0. Received: "
-            f"timeout_s={timeout_s}"
-        )
-    return float(timeout_s)
 
 
 def check_flags(flags: Sequence[str], taken: Set[str]) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from absl import logging
 
 from keras_eff import command
+from keras_eff.arguments import read_boolean
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.latency.benchmark_tool.delegates import check_delegate
 from keras_eff.latency.benchmark_tool.delegates import delegate_flag
 from keras_eff.latency.benchmark_tool.delegates import delegate_title
@@ -19,11 +22,8 @@ from keras_eff.latency.benchmark_tool.input_flags import input_flags
 from keras_eff.latency.benchmark_tool.log import read_log
 from keras_eff.latency.benchmark_tool.log_lines import split_log
 from keras_eff.latency.benchmark_tool.log_warnings import decisive_lines
-from keras_eff.latency.benchmark_tool.options import check_boolean
 from keras_eff.latency.benchmark_tool.options import check_flags
 from keras_eff.latency.benchmark_tool.options import check_mask
-from keras_eff.latency.benchmark_tool.options import check_timeout
-from keras_eff.latency.benchmark_tool.options import check_warmup_runs
 from keras_eff.latency.benchmark_tool.options import flag_name
 from keras_eff.latency.latency import Latency
 
@@ -54,9 +54,9 @@ class BenchmarkRunner:
         self.binary = check_binary(self.binary)
         self.delegate = check_delegate(self.delegate)
         self.cpu_affinity = check_mask(self.cpu_affinity)
-        self.profile_ops = check_boolean("profile_ops", self.profile_ops)
-        self.warmup_runs = check_warmup_runs(self.warmup_runs)
-        self.timeout_s = check_timeout(self.timeout_s)
+        self.profile_ops = read_boolean("profile_ops", self.profile_ops)
+        self.warmup_runs = read_integer("warmup_runs", self.warmup_runs, 0)
+        self.timeout_s = read_number("timeout_s", self.timeout_s, "(0, inf)")
         own = map(flag_name, self._own_flags("", "", 1, 1))
         self.flags = check_flags(self.flags, set(own))
 

@@ -1,6 +1,11 @@
+import inspect
+
+import numpy as np
 import pytest
 
+from keras_eff.latency import Android
 from keras_eff.latency import BenchmarkModel
+from keras_eff.latency import Remote
 
 
 @pytest.fixture
@@ -34,6 +39,39 @@ def test_the_flags_of_the_user_come_last(make):
         "--use_profiler=true",
         "--gpu_backend=cl",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("profile_ops", 1),
+        ("warmup_runs", -1),
+        ("warmup_runs", True),
+        ("timeout_s", 0),
+        ("timeout_s", "1"),
+        ("timeout_s", float("inf")),
+    ],
+)
+def test_a_wrong_option_is_named(make, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: "):
+        make(**{name: value})
+
+
+def test_numbers_and_booleans_of_numpy_are_taken(make):
+    runner = make(warmup_runs=np.int64(2), profile_ops=np.False_)
+    assert "profile_ops=False, warmup_runs=2" in repr(runner)
+
+
+def test_runners_of_devices_have_the_same_options():
+    own = list(inspect.signature(BenchmarkModel).parameters.values())
+    for kind in (Android, Remote):
+        others = inspect.signature(kind).parameters
+        assert [others[each.name] for each in own] == own
+    assert list(inspect.signature(Android).parameters)[:2] == [
+        "serial",
+        "binary",
+    ]
+    assert list(inspect.signature(Remote).parameters)[:2] == ["host", "binary"]
 
 
 def test_a_flag_that_another_argument_sets_is_an_error(make):

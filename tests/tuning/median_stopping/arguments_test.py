@@ -1,14 +1,7 @@
+import numpy as np
 import pytest
 
-from keras_eff.tuning.median_stopping import arguments as median_arguments
-
-RIGHT = {
-    "monitor": None,
-    "mode": None,
-    "min_delta": 0.0,
-    "directory": None,
-    "dry_run": False,
-}
+from keras_eff.callbacks import MedianStopping
 
 
 @pytest.mark.parametrize(
@@ -17,24 +10,29 @@ RIGHT = {
         ("monitor", 3),
         ("monitor", ""),
         ("mode", "upwards"),
+        ("directory", 3),
         ("min_delta", -0.1),
         ("min_delta", float("nan")),
-        ("directory", 3),
+        ("min_delta", True),
         ("dry_run", "no"),
+        ("interval", 0),
+        ("interval", 1.0),
+        ("interval", True),
     ],
 )
 def test_a_wrong_argument_is_named(name, value):
     with pytest.raises(ValueError, match=f"Argument `{name}` must be .*Rec"):
-        median_arguments.check_others(**{**RIGHT, name: value})
+        MedianStopping(**{name: value})
 
 
 def test_right_arguments_pass(tmp_path):
-    median_arguments.check_others(**RIGHT)
-    median_arguments.check_others("loss", "max", 1, tmp_path, True)
-    median_arguments.check_integer("interval", 1, 1)
-
-
-@pytest.mark.parametrize("value", [0, 1.0, True, "2"])
-def test_what_is_no_integer_large_enough_is_refused(value):
-    with pytest.raises(ValueError, match="`interval` must be an integer of 1"):
-        median_arguments.check_integer("interval", value, 1)
+    stopping = MedianStopping(
+        None,
+        "loss",
+        "max",
+        min_delta=np.float32(1),
+        min_trials=np.int64(3),
+        directory=tmp_path,
+        dry_run=np.True_,
+    )
+    assert (stopping.min_trials, stopping.dry_run) == (3, True)

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_eff.edgetpu.operator import Operator
-from keras_eff.edgetpu.operator import Tensor
-from keras_eff.edgetpu.operator import operators
+from keras_eff.edgetpu.file_operators import Operator
+from keras_eff.edgetpu.file_operators import Tensor
+from keras_eff.edgetpu.file_operators import operators
 from keras_eff.tflite.flatbuffer import parse
 
 TENSOR = Tensor(0, (1, 2), "int32", None, 1, 8, 0, True, False, False)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from keras_eff.edgetpu.operator import Operator
+from keras_eff.edgetpu.file_operators import Operator
 
 
 def no_fused_activation(operator: Operator, _) -> str | None:

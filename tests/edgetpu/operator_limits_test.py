@@ -1,7 +1,7 @@
 """Each limit is tested on whole files in lint_edgetpu_test.py."""
 
-from keras_eff.edgetpu.limits import LIMITS
-from keras_eff.edgetpu.operator import Operator
+from keras_eff.edgetpu.file_operators import Operator
+from keras_eff.edgetpu.operator_limits import LIMITS
 
 
 def test_an_operator_without_tensors_is_within_all_limits():
