@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "text": set(),
 }
 # They import nothing of keras_eff themselves.
-ALL_MAY_IMPORT = {"arguments", "renamed"}
+ALL_MAY_IMPORT = {"arguments", "renamed", "table"}
 MAY_IMPORT_ALL = {"__init__", "__main__", "command_line", "tuning"}
 MAY_PRINT = {"command_line", "messages"}
 ONE_CLASS_A_FILE = {"layers", "callbacks"}

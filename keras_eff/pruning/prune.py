@@ -81,10 +81,11 @@ def prune(
     ... )
     >>> pruned = keras_eff.prune(model, 0.75)
     >>> print(keras_eff.sparsity(pruned))  # doctest: +ELLIPSIS
-    weight ... sparsity
-    dense... 0.750
-    dense... 0.000
-    total ... 0.600
+    weight ... sparsity  MACs  dense because
+    dense... 0.750    32
+    dense... 0.000     8  no mask
+    total ... 0.600    40
+    MACs with a zero: 0.600
 
     Reference:
         - [Menghani, 2021](https://arxiv.org/abs/2106.08962), section 3.1.1

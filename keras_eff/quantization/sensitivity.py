@@ -14,15 +14,15 @@ from keras_eff.quantization.calibrate import calibrate
 from keras_eff.quantization.probe import Probe
 from keras_eff.quantization.probe import rounded
 from keras_eff.quantization.quantize import place
+from keras_eff.quantization.sensitivity_report import QuantizationSensitivity
 from keras_eff.quantization.sensitivity_report import RoundingEffect
-from keras_eff.quantization.sensitivity_report import Sensitivity
 
 _ACTIVATION_BITS = 8
 
 
 def quantization_sensitivity(
     model, samples, num_bits=(8, 4), *, batch_size=32, verbose="auto"
-) -> Sensitivity:
+) -> QuantizationSensitivity:
     """What rounding each layer alone does to the outputs of a model.
 
     The model computes in float, but for one rounding at a time: the weights of
@@ -45,7 +45,8 @@ def quantization_sensitivity(
             takes longer than two seconds, on a terminal or in a notebook.
 
     Returns:
-        A `Sensitivity`, which prints as a table, the worst first.
+        A `keras_eff.QuantizationSensitivity`, which prints as a table, the
+        worst first.
 
     Raises:
         TypeError: If `model` is not a Keras 3 model.
@@ -80,7 +81,7 @@ def quantization_sensitivity(
             outputs = _outputs(network, feeds)
         effects.append(_effect(description, expected, outputs))
         advance()
-    return Sensitivity(tuple(effects))
+    return QuantizationSensitivity(tuple(effects))
 
 
 def _check_widths(num_bits):
