@@ -13,7 +13,7 @@ from keras_eff.command_line.samples import arrange
 from keras_eff.command_line.samples import samples_option
 from keras_eff.command_line.table import Column
 from keras_eff.command_line.table import format_json
-from keras_eff.command_line.table import format_table
+from keras_eff.command_line.table import format_rows
 from keras_eff.program import CHECK_FAILED
 
 _RANDOM_SAMPLES = 16
@@ -231,7 +231,7 @@ def _text(result, verdicts):
         f"samples {result['num_samples']:,}"
         + ", random: give --samples for real ones" * result["is_random"],
         "",
-        format_table(_COLUMNS, rows),
+        format_rows(_COLUMNS, rows),
         *_constant_lines(result["outputs"]),
     ]
     for name, is_passed in verdicts.items():

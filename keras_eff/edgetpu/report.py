@@ -3,6 +3,7 @@ import warnings
 
 from keras_eff.edgetpu.compiler_log import EdgeTpuLog
 from keras_eff.export.report import Report
+from keras_eff.table import format_table
 
 _KILOBYTE = 1_000
 _MEGABYTE = 1_000_000
@@ -133,14 +134,12 @@ class EdgeTpuReport:
         )
 
     def _table(self):
-        op = max([len(row.op) for row in self.rows], default=0)
-        index = max(len(str(self.total)), 1)
-        lines = [
-            f"{row.index:>{index}}  {row.op:<{op}}  "
-            f"{'maps' if row.maps else 'CPU ':<4}  {row.reason}".rstrip()
+        columns = {"#": "d", "operation": "", "runs on": "", "why": ""}
+        rows = [
+            (row.index, row.op, "Edge TPU" if row.maps else "CPU", row.reason)
             for row in self.rows
         ]
-        return "\n".join([*lines, self.summary])
+        return f"{format_table(columns, rows)}\n{self.summary}"
 
     def _agreement_lines(self):
         if self.conversion is None:

@@ -679,10 +679,10 @@ def test_a_missing_file_and_a_damaged_one_are_errors(tmp_path):
 
 
 def test_neither_keras_nor_tensorflow_is_imported():
-    modules = ["lint_edgetpu", "edgetpu_log", "edgetpu_compiler"]
+    modules = ["lint", "compiler_log", "compiler"]
     script = "; ".join(
         [
-            *(f"import keras_eff.export.{name}" for name in modules),
+            *(f"import keras_eff.edgetpu.{name}" for name in modules),
             "import sys",
             "sys.exit(any(n in sys.modules for n in ('keras', 'tensorflow')))",
         ]

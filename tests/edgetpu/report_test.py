@@ -18,8 +18,9 @@ def lint(*rows, refusals=(), weight_bytes=1_200_000):
 
 def test_it_prints_as_a_table():
     assert str(lint(MAPPED, UNMAPPED)) == (
-        "0  CONV_2D     maps\n"
-        "1  HARD_SWISH  CPU   the operation is not supported\n"
+        "#  operation   runs on   why\n"
+        "0  CONV_2D     Edge TPU\n"
+        "1  HARD_SWISH  CPU       the operation is not supported\n"
         "1 of 2 operations map; first on the CPU: #1 HARD_SWISH "
         "(the operation is not supported); weights 1.2 MB of ~8 MB"
     )
@@ -49,6 +50,7 @@ def test_a_file_that_is_refused_says_so():
 
 def test_a_file_without_operations_prints():
     assert str(lint(weight_bytes=0)) == (
+        "#  operation  runs on  why\n"
         "0 of 0 operations map; weights 0 kB of ~8 MB"
     )
 
