@@ -31,9 +31,10 @@ def renamed_arguments(**renamed: str | tuple[str, Mapping]) -> Callable:
                         f"the new one alone. Received: {old}={value!r}, "
                         f"{new}={kwargs[new]!r}"
                     )
-                is_word = isinstance(value, str)
-                kwargs[new] = words.get(value, value) if is_word else value
-                _warn(f"Argument `{old}`", f"`{new}={kwargs[new]!r}`")
+                word = words.get(value) if isinstance(value, str) else None
+                kwargs[new] = value if word is None else word
+                text = new if word is None else f"{new}={word!r}"
+                _warn(f"Argument `{old}`", f"`{text}`")
             return function(*args, **kwargs)
 
         return with_old_names

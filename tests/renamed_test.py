@@ -25,7 +25,8 @@ DATA = np.ones((2, 3)), np.ones((2, 1))
 def test_an_old_argument_warns_and_does_what_the_new_one_does(
     kind, old, given, new, expected
 ):
-    message = rf"`{old}` is `{new}=.*keras_eff 0\.3"
+    text = f"{new}='uniform'" if given == "layer" else new
+    message = rf"`{old}` is `{text}` now.*keras_eff 0\.3"
     with pytest.warns(DeprecationWarning, match=message) as told:
         callback = kind(HALF, **{old: given})
     assert getattr(callback, new) is expected

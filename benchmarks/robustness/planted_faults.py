@@ -46,70 +46,71 @@ def _of_channels(file, old, new, *names):
 
 FAULTS = [
     Fault(
-        "graph/combinations.py",
+        "graph/entry_functions.py",
         "return add(arrays) / len(arrays)",
         "return add(arrays)",
         [f"{_TABLES}[Average]"],
     ),
     _of_channels(
-        "merge_rules",
-        "values = np.concatenate([flow.values for flow in flows])",
-        "values = np.zeros(len(labels))",
+        "rules/merging",
+        "values = np.concatenate([part.values for part in parts])",
+        "values = np.zeros(len(ids))",
         "Concatenate",
     ),
     _of_channels(
-        "merge_rules",
+        "rules/merging",
         "x * layer.scale + layer.offset",
         "x * layer.scale",
         "Rescaling",
     ),
     _of_channels(
-        "weighted_rules",
-        "    visit.cut(layer.kernel, -1, flow.labels)\n"
-        "    visit.need_zero(flow)\n",
-        "    visit.cut(layer.kernel, -1, flow.labels)\n",
+        "rules/weighted",
+        "    call.cut(layer.kernel, -1, channels.ids)\n"
+        "    call.need_zero(channels)\n",
+        "    call.cut(layer.kernel, -1, channels.ids)\n",
         "Conv2DTranspose",
     ),
     _of_channels(
-        "weighted_rules",
+        "rules/weighted",
         'if layer.padding == "valid" or math.prod(layer.kernel_size) == 1:',
         "if math.prod(layer.kernel_size):",
         "Conv2D",
     ),
     _of_channels(
-        "weighted_rules",
-        "visit.begins(layer.moving_mean, 0, flow.labels, flow.values)",
-        "visit.cut(layer.moving_mean, 0, flow.labels)",
+        "rules/weighted",
+        "call.begins(layer.moving_mean, 0, channels.ids, channels.values)",
+        "call.cut(layer.moving_mean, 0, channels.ids)",
         "BatchNormalization",
     ),
     _of_channels(
-        "weighted_rules",
-        "    if not layer.scale:\n        visit.need_zero(flow)\n",
+        "rules/weighted",
+        "    if not layer.scale:\n        call.need_zero(channels)\n",
         "",
         "GroupNormalization",
     ),
     _of_channels(
-        "sequence_rules",
+        "rules/sequences",
         "if not (_keeps_zero(cell.activation) and layer.stateful is False):",
         "if layer.stateful:",
         "SimpleRNN",
     ),
     _of_channels(
-        "shape_rules",
-        "        return [flow.holding(np.nan)]\n    return [flow.unknown()]\n",
-        "        return [flow.holding(np.nan)]\n    return [flow]\n",
+        "rules/shapes",
+        "        return [channels.holding(np.nan)]\n"
+        "    return [channels.unknown()]\n",
+        "        return [channels.holding(np.nan)]\n    return [channels]\n",
         "ZeroPadding1D",
         "op Pad",
     ),
     _of_channels(
-        "shape_rules",
-        '    if type(visit.layer).__name__ == "Sum":\n'
-        "        flow = flow.unknown()\n",
-        "",
+        "rules/shapes",
+        "    (channels,) = reduced(call)\n"
+        "    return [None if channels is None else channels.unknown()]\n",
+        "    return reduced(call)\n",
         "op Sum",
     ),
     _of_channels(
-        "flow",
+        "tensor_channels",
         "return self.holding(function(self.values))",
         "return self",
         "Activation",
@@ -123,7 +124,7 @@ FAULTS = [
     ),
     Fault(
         "channels/silent.py",
-        "return ops.where(self.gone, 0, value)",
+        "return ops.where(gone, ops.zeros_like(value), value)",
         "return value",
         [f"{_PRUNING}silent_channels_stay_so_in_every_later_training"],
     ),
@@ -164,10 +165,10 @@ FAULTS = [
         ["tflite/weight_only_test.py"],
     ),
     Fault(
-        "tflite/strip.py",
+        "tflite/strip_metadata.py",
         "for owner in [*tensors, *(model.metadata or [])]:",
         "for owner in tensors:",
-        ["tflite/strip_test.py"],
+        ["tflite/strip_metadata_test.py"],
     ),
 ]
 

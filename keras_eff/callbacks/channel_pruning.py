@@ -9,7 +9,7 @@ from keras_eff.callbacks.after_history import after_history
 from keras_eff.callbacks.steps import accumulation_steps
 from keras_eff.callbacks.steps import check_schedule
 from keras_eff.callbacks.steps import iterations
-from keras_eff.channels.arguments import check_limits
+from keras_eff.channels.choice import SCOPES
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.planner import Planner
@@ -113,11 +113,10 @@ class ChannelPruning(keras.callbacks.Callback):
     ):
         super().__init__()
         check_schedule(schedule)
-        check_limits(multiple_of, min_channels, max_layer_sparsity)
         self.schedule = schedule
         self.interval = read_integer("interval", interval, 1)
         self.saliency = saliency
-        self.scope = read_choice("scope", scope, ("layer", "global"))
+        self.scope = read_choice("scope", scope, SCOPES)
         self.skip = skip
         self.dataset = dataset
         self._limits = Limits(multiple_of, min_channels, max_layer_sparsity)
@@ -267,7 +266,7 @@ class ChannelPruning(keras.callbacks.Callback):
         return Planner(
             self.model,
             self.saliency,
-            self.scope == "global",
+            self.scope,
             self._limits,
             self.skip,
             self.dataset,

@@ -20,7 +20,7 @@ from keras_eff.pruning.prunable import prunables
 from keras_eff.pruning.prunable import store_zeros
 from keras_eff.pruning.saliency import CRITERIA
 from keras_eff.pruning.saliency import SALIENCIES
-from keras_eff.pruning.saliency import Evidence
+from keras_eff.pruning.saliency import WeightStatistics
 from keras_eff.pruning.saliency import check_dataset
 from keras_eff.pruning.saliency import saliencies_of
 from keras_eff.renamed import renamed_arguments
@@ -265,13 +265,13 @@ class PruningScheduler(keras.callbacks.Callback):
     def _update(self, model, step, fraction=0.0):
         pools = pruning_plan.pools(model, self.schedule)
         weights = [p for pool in pools.values() for p in pool]
-        evidence = self._evidence(model, weights, step)
+        statistics = self._statistics(model, weights, step)
         masks = [p.mask for p in weights]
-        found = saliencies_of(self.saliency, evidence)
+        found = saliencies_of(self.saliency, statistics)
         saliencies = dict(zip(masks, found, strict=True))
         criteria = {}
         if fraction:
-            grown = CRITERIA[self.regrow](evidence)
+            grown = CRITERIA[self.regrow](statistics)
             criteria = dict(zip(masks, grown, strict=True))
         for schedule, pool in pools.items():
             asked = float(schedule(step))
@@ -283,7 +283,7 @@ class PruningScheduler(keras.callbacks.Callback):
                 mask_update.update(group, saliencies, share, criteria, fraction)
         if self._floors is not None:
             self._floors.note(masks)
-        for prunable, weight in zip(weights, evidence.weights, strict=True):
+        for prunable, weight in zip(weights, statistics.weights, strict=True):
             # What was hidden comes back as 0, wherever the optimizer moved it.
             prunable.store_zeros(weight)
         self._note(pools)
@@ -294,7 +294,7 @@ class PruningScheduler(keras.callbacks.Callback):
         weights = [p for pool in pools.values() for p in pool]
         self._pruned = [p for p in weights if p.mask.sparsity]
 
-    def _evidence(self, model, weights, step):
+    def _statistics(self, model, weights, step):
         if self.dataset is not None and self._gradients is None:
             self._gradients = DenseGradients(model, weights, self.dataset)
-        return Evidence(model, weights, self._gradients, step)
+        return WeightStatistics(model, weights, self._gradients, step)

@@ -16,7 +16,7 @@ from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import Call
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ChannelCall(Call):
     """A call through which a rule sends channels.
 
@@ -27,9 +27,9 @@ class ChannelCall(Call):
         channels_of: Function from a tensor to its `TensorChannels`, or None.
     """
 
-    dependencies: LayerDependencies = None
-    graph: Any = None
-    channels_of: Callable = None
+    dependencies: LayerDependencies
+    graph: Any
+    channels_of: Callable
 
     @functools.cached_property
     def layer(self):

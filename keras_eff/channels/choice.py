@@ -5,7 +5,11 @@ import math
 
 import numpy as np
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.channels.groups import ChannelGroup
+
+SCOPES = ("layer", "global")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +21,19 @@ class Limits:
         min_channels: Positive integer, at least so many are left.
         max_layer_sparsity: Float in [0, 1), share of a group that may go of
             what is chosen among all groups.
+
+    Raises:
+        ValueError: If one is out of range.
     """
 
     multiple_of: int = 1
     min_channels: int = 1
     max_layer_sparsity: float = 0.9
+
+    def __post_init__(self):
+        for name in ("multiple_of", "min_channels"):
+            read_integer(name, getattr(self, name), 1)
+        read_number("max_layer_sparsity", self.max_layer_sparsity, "[0, 1)")
 
     def count(self, group: ChannelGroup, share: float) -> int:
         """How many go of a group for a share that is asked for."""

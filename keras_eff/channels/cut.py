@@ -1,11 +1,14 @@
 """Models without, and with silent, channels."""
 
+import functools
+
 import keras
 import numpy as np
 
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.layer_dependencies import LayerDependencies
 from keras_eff.graph.book import unwrapped
+from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_transforms
 from keras_eff.graph.rewriter import Rewriter
@@ -49,24 +52,20 @@ class Cutter(Rewriter):
 
     def cut(self, call, layer):
         """Calls the smaller copy of an operation."""
-        operation = call.operation
-        has_state = isinstance(operation, keras.layers.Layer)
+        carry = None
+        if isinstance(call.operation, keras.layers.Layer):
+            carry = functools.partial(self._carry, layer)
         try:
-            outputs = self.apply(
-                id(operation),
-                lambda: self._smaller(layer),
-                self._values(layer) if has_state else None,
-                *call.args,
-                **call.kwargs,
-            )
+            return self.replace(call, lambda: self._smaller(layer), carry)
         except ValueError as error:
-            raise ValueError(_misfit(operation, error)) from error
-        if has_state:
-            pair = (operation, self._layers[id(operation)])
-            parts = (layers_of(x, keras.layers.Layer) for x in pair)
-            for old, new in zip(*parts, strict=True):
-                new.trainable = old.trainable
-        return outputs
+            raise ValueError(_misfit(call.operation, error)) from error
+
+    def _carry(self, layer, old, new):
+        """Gives a smaller layer what is left of the state of the old one."""
+        assign(new, self._values(layer))
+        parts = (layers_of(x, keras.layers.Layer) for x in (old, new))
+        for old_part, new_part in zip(*parts, strict=True):
+            new_part.trainable = old_part.trainable
 
     def clone(self, operation):
         copy = super().clone(operation)
@@ -84,9 +83,12 @@ class Cutter(Rewriter):
             _smaller_shape(old.shape, new.shape)
             for old, new in zip(model.inputs, call.tensors, strict=True)
         ]
-        return self.replace(
-            call, lambda: rebuild(model, self.rule, shapes=shapes), None
-        )
+
+        def make():
+            smaller = rebuild(model, self.rule, shapes=shapes)
+            return self._named(smaller, self.graph.layers[id(model)])
+
+        return self.replace(call, make, None)
 
     def _is_cut(self, layer):
         own = any(not self.left(ids).all() for ids in layer.cut_ids)

@@ -5,7 +5,7 @@ import dataclasses
 from keras_eff.channels.channel_call import ChannelCall
 from keras_eff.channels.channel_sets import ChannelSets
 from keras_eff.channels.layer_dependencies import LayerDependencies
-from keras_eff.channels.rules import rule_of
+from keras_eff.channels.rules.registry import rule_of
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import replay
 
@@ -65,9 +65,9 @@ class ChannelGraph:
             call.kwargs,
             call.consumers,
             call.outputs,
-            self._dependencies_of(call.operation),
-            self,
-            self._channels_of,
+            dependencies=self._dependencies_of(call.operation),
+            graph=self,
+            channels_of=self._channels_of,
         )
         enter = self._enter if is_graph(call.layer) else rule_of(call.layer)
         outputs = zip(map(id, call.outputs), enter(call), strict=True)

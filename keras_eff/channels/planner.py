@@ -19,7 +19,7 @@ class Planner:
     Args:
         model: Sequential or Functional model.
         saliency: See `keras_eff.plan_channels`.
-        is_global: Boolean, whether groups are compared with each other.
+        scope: See `keras_eff.plan_channels`.
         limits: `choice.Limits`.
         skip: See `keras_eff.plan_channels`.
         dataset: See `keras_eff.plan_channels`.
@@ -30,14 +30,14 @@ class Planner:
     """
 
     def __init__(
-        self, model, saliency, is_global, limits, skip, dataset, graph=None
+        self, model, saliency, scope, limits, skip, dataset, graph=None
     ):
         self._model = model
-        self._is_global = is_global
+        self._scope = scope
         self._limits = limits
         self._graph = graph or ChannelGraph(model)
         self._all = tuple(groups_of(self._graph))
-        function = _function(saliency, is_global, model, self._graph, dataset)
+        function = _function(saliency, scope, model, self._graph, dataset)
         is_skipped = selector(model, skip)
         skipped = {
             root
@@ -66,7 +66,7 @@ class Planner:
             chosen = (self.groups, self._scores_with(gone))
         if sparsity is None:
             removed = choice.empty(self.groups, self._limits)
-        elif self._is_global:
+        elif self._scope == "global":
             removed = choice.globally(*chosen, sparsity, self._limits)
         else:
             shares = self._shares(sparsity)
@@ -118,7 +118,7 @@ def _channels_of(layer):
     return of_parts or [*layer.outputs.values()] or layer.cut_ids
 
 
-def _function(saliency, is_global, model, graph, dataset):
+def _function(saliency, scope, model, graph, dataset):
     if callable(saliency):
         return saliency
     if saliency != "taylor":
@@ -128,8 +128,7 @@ def _function(saliency, is_global, model, graph, dataset):
                 f"or a function. Received: saliency={saliency!r}"
             )
         function = saliencies.BY_NAME[saliency]
-        is_of_weights = saliency in ("l1", "l2")
-        if is_global and is_of_weights:
+        if scope == "global" and saliency in ("l1", "l2"):
             return saliencies.relative(function)
         return function
     if dataset is None or getattr(model, "loss", None) is None:

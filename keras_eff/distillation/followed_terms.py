@@ -1,4 +1,4 @@
-"""What the default loss of a lesson compares, output by output."""
+"""What the default loss of distillation compares, output by output."""
 
 import dataclasses
 
@@ -9,11 +9,11 @@ from keras_eff.distillation.compiled_losses import CompiledLoss
 from keras_eff.distillation.compiled_losses import losses_of_outputs
 from keras_eff.distillation.distillation_loss import mended
 from keras_eff.distillation.distillation_loss import unreduced
-from keras_eff.distillation.labels_distillation import LabelsDistillation
 from keras_eff.distillation.logits import check_activation
 from keras_eff.distillation.logits import check_label_activation
 from keras_eff.distillation.logits import to_label_logits
 from keras_eff.distillation.logits import to_logits
+from keras_eff.distillation.losses.labels_distillation import LabelsDistillation
 
 _TEMPERATURE = 3.0
 
@@ -71,7 +71,7 @@ class Term:
 
 
 def terms_of(student, outputs, activations, from_logits) -> list[Term]:
-    """The terms of a lesson, in the order of the outputs.
+    """The terms of the default loss, in the order of the outputs.
 
     Args:
         student: Compiled `keras.Model`.

@@ -100,6 +100,9 @@ SAME_SCALE = ("reshape", "same_scale", "split", "upsampling")
 # Kinds of which inputs and output share one scale.
 TIED = ("concatenate", "tied")
 
+# Kinds of which the output is the place of an element.
+INDEX = ("argmax", "argmin")
+
 # Kinds that stay float behind an operation that does.
 FOLLOWING = ("batch_norm", "clip", "linear", "relu", *SAME_SCALE)
 

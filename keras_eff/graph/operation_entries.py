@@ -55,7 +55,8 @@ _enter("Matmul", kind="matmul")
 _enter("Mean", kind="requantized", channels="reduced")
 _enter("Sum", kind="requantized", channels="summed")
 _enter("AveragePool", kind="average_pool")
-_enter("Argmax Argmin", kind="index")
+_enter("Argmax", kind="argmax")
+_enter("Argmin", kind="argmin")
 
 # Functions of each element, but for the softmax.
 _enter("Abs Absolute", kind="abs", channels="elementwise")

@@ -37,8 +37,9 @@ class LinearRecurrence(keras.layers.Layer):
 
     Example:
 
+    >>> from keras_eff.layers.linear_recurrence import LinearRecurrence
     >>> decays, inputs = np.full((1, 3, 1), 0.5), np.ones((1, 3, 1))
-    >>> states = keras_eff.layers.LinearRecurrence()(decays, inputs)
+    >>> states = LinearRecurrence()(decays, inputs)
     >>> keras.ops.convert_to_numpy(states)[0, :, 0]
     array([1.  , 1.5 , 1.75], dtype=float32)
 

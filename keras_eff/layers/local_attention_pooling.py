@@ -51,7 +51,8 @@ class LocalAttentionPooling(keras.layers.Layer):
 
     Example:
 
-    >>> pooling = keras_eff.layers.LocalAttentionPooling(2, group_size=4)
+    >>> from keras_eff.layers import local_attention_pooling
+    >>> pooling = local_attention_pooling.LocalAttentionPooling(2, group_size=4)
     >>> x = np.ones((1, 10, 8))
     >>> tuple(pooling(x, x, x).shape)
     (1, 3, 8)

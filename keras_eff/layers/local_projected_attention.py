@@ -15,10 +15,11 @@ class LocalProjectedAttention(keras.layers.Layer):
     Takes the place of a first `keras.layers.MultiHeadAttention` on a long
     sequence: the cost grows with the length, not with its square, and layers
     behind it see a sequence `group_size` times shorter. Queries, keys, values
-    and outputs are dense layers; `keras_eff.layers.LocalAttentionPooling` has
-    the formula, and says what is done with masks and with lengths that
-    `group_size` does not divide. In training, dropout is applied to the
-    attention; else training and inference are alike.
+    and outputs are dense layers; `LocalAttentionPooling` in
+    keras_eff/layers/local_attention_pooling.py has the formula, and says what
+    is done with masks and with lengths that `group_size` does not divide. In
+    training, dropout is applied to the attention; else training and inference
+    are alike.
 
     Args:
         num_heads: Positive integer, number of attention heads.

@@ -23,9 +23,8 @@ class QRNN(keras.layers.Layer):
 
     Takes the place of `keras.layers.LSTM`, with the same call signature, also
     in `keras.layers.Bidirectional`. What costs most, the gates, is one
-    convolution over all steps at once; what recurs has no weights
-    (`keras_eff.layers.LinearRecurrence`). A file for a static length has no
-    loop.
+    convolution over all steps at once; what recurs has no weights. A file for
+    a static length has no loop.
 
     With `z = activation(conv(x))` and gates
     `f, o, i = recurrent_activation(conv(x))`, of `window` inputs each:
@@ -55,7 +54,8 @@ class QRNN(keras.layers.Layer):
         activation: Activation of `z`.
         recurrent_activation: Activation of the gates, into [0, 1].
         use_bias: Boolean, whether the convolution has a bias.
-        zoneout: Float in [0, 1), see `keras_eff.layers.Zoneout`.
+        zoneout: Float in [0, 1), the probability that a unit stays as it was
+            in a step of training.
         seed: Optional integer, for zoneout that repeats.
         **kwargs: `kernel_initializer`, `bias_initializer` and so on, as in
             `keras.layers.Conv1D`, and arguments of `keras.layers.Layer`.
@@ -132,11 +132,9 @@ class QRNN(keras.layers.Layer):
         # Without it there is no state of random numbers either.
         self.zoneout_layer = None
         if self.zoneout:
+            name = f"{self.name}_zoneout"
             self.zoneout_layer = Zoneout(
-                self.zoneout,
-                self.seed,
-                name=f"{self.name}_zoneout",
-                dtype=policy,
+                self.zoneout, self.seed, name=name, dtype=policy
             )
         averages = pooling != "ifo" and self.activation in _WITHIN_ONE
         self.recurrence = LinearRecurrence(

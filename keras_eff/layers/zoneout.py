@@ -33,7 +33,8 @@ class Zoneout(keras.layers.Layer):
 
     Example:
 
-    >>> zoneout = keras_eff.layers.Zoneout(0.5, seed=0)
+    >>> from keras_eff.layers.zoneout import Zoneout
+    >>> zoneout = Zoneout(0.5, seed=0)
     >>> decays = zoneout(np.zeros(8), training=True)
     >>> sorted(set(keras.ops.convert_to_numpy(decays).tolist()))
     [0.0, 1.0]

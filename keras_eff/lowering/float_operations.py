@@ -2,6 +2,7 @@
 
 from keras_eff.graph.affine_terms import is_scaling
 from keras_eff.graph.book import FOLLOWING
+from keras_eff.graph.book import INDEX
 from keras_eff.graph.book import SAME_SCALE
 from keras_eff.graph.book import TIED
 from keras_eff.graph.book import kind_of
@@ -14,7 +15,7 @@ from keras_eff.layers import FakeQuant
 # Kinds that are computed in one step with what they read, or do nothing.
 _PASSING = (*FOLLOWING, *TIED)
 # Kinds that take and give the integers of what they read, whoever reads them.
-_MOVING = ("fake_quant", "flip", "index", "linear", "model", *SAME_SCALE)
+_MOVING = ("fake_quant", "flip", "linear", "model", *INDEX, *SAME_SCALE)
 
 
 def float_operations(model) -> set:

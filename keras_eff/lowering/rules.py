@@ -11,7 +11,9 @@ from keras import ops
 
 from keras_eff.graph.affine_terms import affine_terms
 from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import INDEX
 from keras_eff.graph.book import bounds_of
+from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import weight_of
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
@@ -107,9 +109,7 @@ def _index(call, lowering):
     if bounds is not None:
         # Of its own: beside another reader, the converter keeps it float.
         tensor = lowering.round(lowering.rescaled(tensor), *bounds)
-    layer = ArgExtreme(
-        type(operation).__name__.lower(), operation.axis, operation.keepdims
-    )
+    layer = ArgExtreme(kind_of(operation), operation.axis, operation.keepdims)
     return layer(tensor)
 
 
@@ -220,6 +220,7 @@ def _only_rounded(rule):
 
 
 RULES = {
+    **dict.fromkeys(INDEX, _index),
     "abs": _only_rounded(_abs),
     "affine": _only_rounded(_affine),
     "average_pool": _only_rounded(average_pool),
@@ -234,7 +235,6 @@ RULES = {
     "flip": _flip,
     "hard_sigmoid": _only_rounded(_hard_sigmoid),
     "hard_silu": _only_rounded(_hard_silu),
-    "index": _index,
     "linear": _only_rounded(_same_scale),
     "local_attention": lower_local_attention,
     "prelu": _only_rounded(_prelu),

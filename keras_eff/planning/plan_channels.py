@@ -1,8 +1,11 @@
+from collections.abc import Mapping
+
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_number
 from keras_eff.channels import ChannelPlan
-from keras_eff.channels.arguments import check_choice
-from keras_eff.channels.arguments import check_limits
 from keras_eff.channels.budget import budget
 from keras_eff.channels.budget import least_sparsity
+from keras_eff.channels.choice import SCOPES
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.plan_warnings import warn_of
 from keras_eff.channels.planner import Planner
@@ -108,7 +111,23 @@ def plan_channels(
     """
     check_graph(model, "keras_eff.remove_channels")
     check_verbose(verbose)
-    check_limits(multiple_of, min_channels, max_layer_sparsity)
+    read_choice("scope", scope, SCOPES)
+    limits = Limits(multiple_of, min_channels, max_layer_sparsity)
+    budgets = _budgets(max_parameters, max_macs, max_latency_ms, runner)
+    _check_sparsity(sparsity, scope, budgets)
+    planner = Planner(model, saliency, scope, limits, skip, dataset)
+    if budgets:
+        plan = least_sparsity(
+            planner.plan, budgets, max_layer_sparsity, verbose
+        )
+    else:
+        plan = planner.plan(sparsity)
+    warn_of(plan, planner.groups, sparsity, budgets, multiple_of)
+    return plan
+
+
+def _budgets(max_parameters, max_macs, max_latency_ms, runner):
+    """The budgets of which a limit is given."""
     if max_latency_ms is not None:
         check_backend("keras_eff.plan_channels(max_latency_ms=...)")
     costs = {
@@ -119,20 +138,27 @@ def plan_channels(
             lambda plan: file_latency_ms(plan.remove(), runner),
         ),
     }
-    budgets = [
+    return [
         budget(name, limit, cost_of)
         for name, (limit, cost_of) in costs.items()
         if limit is not None
     ]
-    check_choice(sparsity, scope, budgets)
-    limits = Limits(multiple_of, min_channels, max_layer_sparsity)
-    is_global = scope == "global"
-    planner = Planner(model, saliency, is_global, limits, skip, dataset)
-    if budgets:
-        plan = least_sparsity(
-            planner.plan, budgets, max_layer_sparsity, verbose
+
+
+def _check_sparsity(sparsity, scope, budgets):
+    if sparsity is not None and budgets:
+        raise ValueError(
+            "Give either `sparsity`, or a budget: `max_parameters`, `max_macs` "
+            f"or `max_latency_ms`. Received: sparsity={sparsity!r}, budgets "
+            f"{[budget.name for budget in budgets]}"
         )
-    else:
-        plan = planner.plan(sparsity)
-    warn_of(plan, planner.groups, sparsity, budgets, multiple_of)
-    return plan
+    if isinstance(sparsity, Mapping):
+        if scope == "global":
+            raise ValueError(
+                "Argument `sparsity` must be a float with "
+                f'scope="global". Received: sparsity={sparsity!r}'
+            )
+        for name, share in sparsity.items():
+            read_number(f"sparsity[{name!r}]", share, "[0, 1)")
+    elif sparsity is not None:
+        read_number("sparsity", sparsity, "[0, 1)")

@@ -112,6 +112,7 @@ def masked_ids(layer) -> set[int]:
     return {
         id(wrapper.variable_of(step))
         for wrapper in layers_of(layer, TransformedWeights)
+        if wrapper.built
         for step in wrapper.transforms
         if isinstance(step, PruningMask)
     }

@@ -9,6 +9,7 @@ from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.cloning import with_transforms
 from keras_eff.graph.rewriter import Rewriter
+from keras_eff.graph.rewriter import open_registered
 from keras_eff.graph.selection import operations
 from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import check_graph
@@ -97,6 +98,8 @@ def prune(
         target = read_number("schedule", schedule, "[0, 1)", also=also)
         schedule = ConstantSparsity(target)
     PruningMask(schedule, pattern, block_shape)
+    if skip is None:
+        model = open_registered(model)
     thin = _thin_layers(model) if skip is None else {}
     masker = _Masker(
         (schedule, pattern, block_shape),

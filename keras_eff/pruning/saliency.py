@@ -9,7 +9,7 @@ from keras_eff.pruning.optimizer_slots import slots_of
 _ROWS = 128
 
 
-class Evidence:
+class WeightStatistics:
     """What is known of the prunable weights at one step.
 
     Each property is a list of NumPy arrays, one for each weight, computed when
@@ -107,17 +107,17 @@ def check_dataset(dataset, saliency, regrow) -> None:
         )
 
 
-def saliencies_of(saliency, evidence) -> list:
+def saliencies_of(saliency, statistics) -> list:
     """What each weight is worth: NumPy arrays, one for each `Prunable`.
 
     Args:
         saliency: See `keras_eff.callbacks.PruningScheduler`.
-        evidence: `Evidence`.
+        statistics: `WeightStatistics`.
     """
     if not callable(saliency):
-        return SALIENCIES[saliency](evidence)
-    saliencies = [np.asarray(saliency(w)) for w in evidence.weights]
-    shapes = [w.shape for w in evidence.weights]
+        return SALIENCIES[saliency](statistics)
+    saliencies = [np.asarray(saliency(w)) for w in statistics.weights]
+    shapes = [w.shape for w in statistics.weights]
     if [s.shape for s in saliencies] != shapes:
         raise ValueError(
             "Argument `saliency` must return an array of the shape of the "

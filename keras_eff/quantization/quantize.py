@@ -13,7 +13,7 @@ from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers.fake_quant import read_range
 from keras_eff.quantization.expansion import expander
-from keras_eff.quantization.placement import Placement
+from keras_eff.quantization.fake_quant_placement import Placement
 from keras_eff.quantization.rules import RULES
 from keras_eff.quantization.widths import weight_widths
 

@@ -6,6 +6,7 @@ TFLite converter and its int8 kernels do.
 """
 
 from keras_eff.graph.affine_terms import is_scaling
+from keras_eff.graph.book import INDEX
 from keras_eff.graph.book import SAME_SCALE
 from keras_eff.graph.book import TIED
 from keras_eff.graph.book import activation_kind
@@ -13,8 +14,8 @@ from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import with_weight_fake_quant
+from keras_eff.quantization.fake_quant_placement import reads_floats
 from keras_eff.quantization.local_attention import INTEGERS
-from keras_eff.quantization.placement import reads_floats
 
 # Ranges that TFLite gives the outputs of these functions, whatever the data.
 FIXED_RANGES = {
@@ -179,6 +180,7 @@ def _index(call, placement):
 
 RULES = {
     **dict.fromkeys(_ACTIVATIONS, _activation),
+    **dict.fromkeys(INDEX, _index),
     **dict.fromkeys(SAME_SCALE, _same_scale),
     **dict.fromkeys(TIED, _tied),
     "add": _arithmetic,
@@ -191,7 +193,6 @@ RULES = {
     "fake_quant": _fake_quant,
     "flip": _same_scale,
     "from_integers": _from_integers,
-    "index": _index,
     "keep_float": _keep_float,
     "linear": _linear,
     "matmul": _requantized,

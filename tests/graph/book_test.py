@@ -6,14 +6,17 @@ from keras import ops
 
 from keras_eff.graph.book import activation_kind
 from keras_eff.graph.book import bounds_of
-from keras_eff.graph.book import entry_of
+from keras_eff.graph.book import is_kernel
+from keras_eff.graph.book import kernels_of
 from keras_eff.graph.book import kind_of
+from keras_eff.graph.book import unknown_class
 from keras_eff.graph.book import unwrapped
+from keras_eff.graph.book import weights_of
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.quantization.rules import FIXED_RANGES
 
 
@@ -90,8 +93,8 @@ BARE = [
     ("cast", lambda x: ops.cast(x, "int32")),
     ("of_shape", ops.ones_like),
     ("of_shape", lambda x: ops.full_like(x, 2.0)),
-    ("index", lambda x: ops.argmax(x, -1)),
-    ("index", lambda x: ops.argmin(x, 1, keepdims=True)),
+    ("argmax", lambda x: ops.argmax(x, -1)),
+    ("argmin", lambda x: ops.argmin(x, 1, keepdims=True)),
     ("same_scale", lambda x: ops.min(x, axis=-1)),
     (
         "same_scale",
@@ -235,12 +238,57 @@ def test_each_channel_axis_is_an_axis_of_the_weight(name):
     layer = getattr(layers, name)(*arguments.get(name, default))
     rank = {"1D": 3, "2D": 4}.get(name.replace("Transpose", "")[-2:], 2)
     layer.build((None, *(6,) * (rank - 2), 4))
-    (weight,) = entry_of(layer).weights
+    (weight,) = weights_of(layer)
     shape, axes = getattr(layer, weight.name).shape, weight.scales
     assert all(-len(shape) <= axis < 0 for axis in axes)
     expected = {"Embedding": [], "DepthwiseConv1D": [4, 1]}
     expected["DepthwiseConv2D"] = [4, 1]
     assert [shape[axis] for axis in axes] == expected.get(name, [2])
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (OtherDense(2), (4,)),
+        (layers.Conv3DTranspose(2, 3), (6, 6, 6, 4)),
+        (layers.SeparableConv1D(2, 3), (6, 4)),
+        (layers.ReversibleEmbedding(5, 2, tie_weights=False), (4,)),
+        (layers.EinsumDense("abc,cde->abde", (None, 3, 2)), (6, 4)),
+        (layers.GRUCell(2), (4,)),
+        (layers.ConvLSTM1D(2, 3).cell, (6, 4)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_all_kernels_of_layers_of_keras_are_known(layer, shape):
+    layer.build((None, *shape))
+    known = {id(getattr(layer, weight.name)) for weight in kernels_of(layer)}
+    assert known == {id(v) for v in layer.weights if is_kernel(v)}
+
+
+@pytest.mark.parametrize(
+    "equation, shape, outputs, inputs",
+    [
+        ("ab,bc->ac", (2,), (-1,), -2),
+        ("abc,cde->abde", (None, 3, 2), (-2, -1), -3),
+        ("abde,def->abf", (None, 2), (-1,), -2),
+        ("abc,bc->abc", (3, 2), (-2, -1), -1),
+    ],
+)
+def test_the_axes_of_an_einsum_are_those_of_its_equation(
+    equation, shape, outputs, inputs
+):
+    (weight,) = weights_of(layers.EinsumDense(equation, shape))
+    assert (weight.outputs, weight.inputs) == (outputs, inputs)
+
+
+def test_layers_of_a_user_are_known_by_what_they_call():
+    name = f"{__name__}.OtherDense"
+    assert unknown_class(OtherDense(2)) == name
+    wrapped = TransformedWeights(OtherDense(2), [WeightFakeQuant()])
+    assert unknown_class(wrapped) == name
+    assert unknown_class(MyDense(2)) is None
+    assert unknown_class(layers.LayerNormalization()) is None
+    assert unknown_class(symbolic(ops.exp, 2)) is None
 
 
 AUGMENTATIONS = {

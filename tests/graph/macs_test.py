@@ -19,7 +19,7 @@ def macs(model, layer):
     [
         (layers.Dense(3), (5, 4), 5 * 4 * 3),
         (layers.Conv2D(3, 2), (5, 6, 4), 4 * 5 * 2 * 2 * 4 * 3),
-        (layers.Conv2D(3, 2, groups=2), (5, 6, 4), 4 * 5 * 2 * 2 * 2 * 3),
+        (layers.Conv2D(4, 2, groups=2), (5, 6, 4), 4 * 5 * 2 * 2 * 2 * 4),
         (
             layers.Conv2D(3, 2, data_format="channels_first"),
             (4, 5, 6),

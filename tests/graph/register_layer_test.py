@@ -207,14 +207,12 @@ def test_it_is_pruned_and_its_zeros_are_counted(model, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["weights", "opens"])
-def test_it_is_cut(name, tmp_path):
-    make, register = CASES[name]
-    register()
-    model = make()
+def test_it_is_cut(model, tmp_path):
     smaller = keras_eff.remove_channels(model, 0.5, skip="head")
     smaller = reloaded(smaller, tmp_path)
     assert smaller.count_params() < 0.8 * model.count_params()
+    x = inputs_of(model)
+    assert outputs_of(smaller, x).shape == outputs_of(model, x).shape
 
 
 @pytest.mark.parametrize("name", ["inherited", "like", "opens"])
@@ -324,6 +322,11 @@ def test_every_report_names_what_is_not_known_and_the_way_out(told):
     assert all(text.count(sentence) == 1 for text in texts)
     with pytest.raises(ValueError, match=sentence):
         keras_eff.factorize(mixing_model(), rank=2, skip="head")
+    channels = keras_eff.plan_channels(model, 0.5)
+    assert any(
+        name in reason and "`keras_eff.register_layer`" in reason
+        for _, _, reason in channels.left
+    )
 
 
 def test_nothing_is_said_of_layers_of_keras(told):

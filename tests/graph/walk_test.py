@@ -11,6 +11,7 @@ from keras_eff.graph.walk import copy_bare
 from keras_eff.graph.walk import input_names
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import mask_of
+from keras_eff.graph.walk import nested_calls
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import producer
 from keras_eff.graph.walk import readers_of
@@ -274,6 +275,21 @@ def test_a_bare_operation_is_copied_without_its_calls():
     model = keras.Model(inputs, copy(inputs))
     np.testing.assert_allclose(model(np.ones((2, 3))), 2 * np.ones((2, 3)))
     assert len(operation._inbound_nodes) == 1
+
+
+def test_calls_at_any_depth_tell_the_models_around_them():
+    inner = keras.Sequential([keras.Input((3,)), layers.ReLU(name="relu")])
+    outer = keras.Sequential([keras.Input((3,)), inner])
+    model = keras.Sequential([keras.Input((3,)), outer, outer])
+    found = [
+        (node.operation.name, [x.name for x in around])
+        for node, _, around in nested_calls(model)
+    ]
+    assert found == 2 * [
+        (outer.name, []),
+        (inner.name, [outer.name]),
+        ("relu", [outer.name, inner.name]),
+    ]
 
 
 def test_layers_of_a_class_are_found_at_any_depth():

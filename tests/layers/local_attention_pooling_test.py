@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 from keras import ops
 
-from keras_eff.layers import LocalAttentionPooling
+from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 
 HEADS, KEY_DIM, VALUE_DIM = 2, 3, 2
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

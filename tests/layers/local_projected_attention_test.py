@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_eff.layers import LocalAttentionPooling
 from keras_eff.layers import LocalProjectedAttention
+from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 
 HEADS, KEY_DIM, FEATURES = 2, 3, 5
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_eff.layers import Zoneout
+from keras_eff.layers.zoneout import Zoneout
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (40, 50)).astype("float32")
 

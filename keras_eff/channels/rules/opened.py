@@ -16,16 +16,23 @@ def opened(call):
     """Through the layers and operations that the layer calls."""
     if call.operation is not call.layer:
         return whole(call, f"{call.name} sees its weights through steps")
+    key = id(call.outputs[0])
+    if key not in call.graph.openings:
+        call.graph.openings[key] = _opening(call)
+    model = call.graph.openings[key].model
+    channels = list(map(call.channels_of, traced_tensors(call)))
+    ends = call.graph.walk(model, channels, call.dependencies)
+    return ends[: len(call.outputs)]
+
+
+def _opening(call):
     copy = _copy(call)
     opening = trace(copy, call)
     check_parts(copy, opening.model)
     pairs = (layers_of(x, keras.layers.Layer) for x in (copy, call.layer))
     originals = {id(new): old for new, old in zip(*pairs, strict=True)}
     call.graph.originals.update(originals)
-    call.graph.openings[id(call.outputs[0])] = opening
-    channels = list(map(call.channels_of, traced_tensors(call)))
-    ends = call.graph.walk(opening.model, channels, call.dependencies)
-    return ends[: len(call.outputs)]
+    return opening
 
 
 def _copy(call):

@@ -95,6 +95,15 @@ def test_channels_go_along_the_axes_that_are_declared(register, same_as_masked):
     assert not plan.without_macs
 
 
+def test_masks_of_declared_weights_are_cut_with_them(register):
+    register(Projection)
+    mask = keras_eff.layers.PruningMask("matrix")
+    own = keras_eff.layers.TransformedWeights(Projection(6, name="own"), [mask])
+    plan = keras_eff.plan_channels(between(own), 0.5)
+    (step,) = plan.remove().get_layer("own").transforms
+    assert tuple(step.mask.shape) == (3, 1, 4)
+
+
 def test_an_input_that_leaves_a_constant_stays(register, same_as_masked):
     register(Projection)
     plan = same_as_masked(between(Projection(6), "sigmoid"), 0.5)

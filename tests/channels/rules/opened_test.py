@@ -40,6 +40,18 @@ class Encoder(layers.Layer):
         return self.block(x + self.attention(x, x))
 
 
+class Mixer(layers.Layer):
+    """A model in a layer."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        inner = [layers.Dense(12, "relu", name="wide"), layers.Dense(8)]
+        self.net = keras.Sequential(inner, name="net")
+
+    def call(self, x):
+        return x + self.net(x)
+
+
 class Scaled(Block):
     def build(self, shape):
         super().build(shape)
@@ -51,7 +63,7 @@ class Scaled(Block):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    for kind in (Block, Encoder, Scaled):
+    for kind in (Block, Encoder, Mixer, Scaled):
         entry = Entry(kind="composed", channels="opened", opens=kind.call)
         monkeypatch.setitem(book._layers, kind, entry)
 
@@ -97,6 +109,19 @@ def test_heads_go_of_an_encoder(same_as_masked):
     }
     smaller = plan.remove()
     assert smaller.get_layer("encoder_attention").num_heads == 2
+
+
+def test_channels_go_of_models_inside_blocks(same_as_masked):
+    plan = same_as_masked(between(Mixer(name="one"), Mixer(name="two")), 0.5)
+    assert kept(plan) == {"source": 4, "one_wide": 6, "two_wide": 6, "head": 2}
+    names = {layer.name for layer in plan.remove().layers}
+    assert {"one_net", "two_net"} < names
+
+
+def test_a_block_in_a_model_that_is_called_again(same_as_masked):
+    inner = keras.Sequential([keras.Input((6, 8)), Block(name="block")])
+    plan = same_as_masked(between(inner, inner), 0.5)
+    assert kept(plan) == {"source": 4, "block_inner": 6, "head": 2}
 
 
 def test_a_block_of_which_nothing_goes_is_copied_whole():

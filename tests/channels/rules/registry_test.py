@@ -3,7 +3,7 @@ import pytest
 from keras import layers
 
 import keras_eff
-from keras_eff.channels.rules import RULES
+from keras_eff.channels.rules.registry import RULES
 from keras_eff.graph import book
 
 # A layer has them by what its user registers.

@@ -20,7 +20,7 @@ from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import pack_outputs
 
 
-class Lesson:
+class TaughtLoss:
     """The loss of a student that a teacher teaches, for a train step.
 
     Args:
@@ -151,12 +151,12 @@ class Lesson:
                 added = part * sum(map(ops.sum, self._student.losses))
             task = task_loss(x, labels, y_pred, weight, training)
             task = ops.zeros(()) if task is None else task - added
-            lesson, num_samples = self._lesson_loss(
+            taught, num_samples = self._distillation_loss(
                 for_teacher, y_pred, weight_of_teacher
             )
-            self._state.record(task / part, lesson, num_samples)
+            self._state.record(task / part, taught, num_samples)
             share = self._state.student_weight
-            return added + share * task + (1.0 - share) * part * lesson
+            return added + share * task + (1.0 - share) * part * taught
 
         return compute_loss
 
@@ -190,7 +190,7 @@ class Lesson:
         found = [m for m in self._student.metrics if m.name == "loss"]
         return {metric.name: metric.result() for metric in found}
 
-    def _lesson_loss(self, for_teacher, y_pred, sample_weight):
+    def _distillation_loss(self, for_teacher, y_pred, sample_weight):
         """The loss of a batch, and how many samples it has."""
         outputs, features = self._teacher(for_teacher)
         total = 0.0

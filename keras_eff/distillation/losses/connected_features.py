@@ -2,8 +2,8 @@ import keras
 from keras import ops
 
 from keras_eff.arguments import read_number
-from keras_eff.distillation.layer_loss import LayerLoss
-from keras_eff.distillation.layer_loss import check_shapes
+from keras_eff.distillation.losses.layer_loss import LayerLoss
+from keras_eff.distillation.losses.layer_loss import check_shapes
 
 _MOMENTUM, _VELOCITY = 0.9, 0.999
 

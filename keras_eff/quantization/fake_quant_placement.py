@@ -12,7 +12,7 @@ from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
+from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.quantization.float_inputs import FloatInputs
 
 # Kinds with a rule for calls that read no floats.

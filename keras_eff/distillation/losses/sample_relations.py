@@ -1,7 +1,7 @@
 import keras
 from keras import ops
 
-from keras_eff.distillation.layer_loss import LayerLoss
+from keras_eff.distillation.losses.layer_loss import LayerLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")

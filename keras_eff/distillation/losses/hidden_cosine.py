@@ -1,8 +1,8 @@
 import keras
 from keras import ops
 
-from keras_eff.distillation.layer_loss import LayerLoss
-from keras_eff.distillation.layer_loss import check_shapes
+from keras_eff.distillation.losses.layer_loss import LayerLoss
+from keras_eff.distillation.losses.layer_loss import check_shapes
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")

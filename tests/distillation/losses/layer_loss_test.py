@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_eff.distillation.layer_loss import LayerLoss
-from keras_eff.distillation.layer_loss import check_shapes
+from keras_eff.distillation.losses.layer_loss import LayerLoss
+from keras_eff.distillation.losses.layer_loss import check_shapes
 
 
 def test_it_is_a_loss_of_keras():
