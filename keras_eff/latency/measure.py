@@ -4,7 +4,9 @@ import pathlib
 from collections.abc import Callable
 from collections.abc import Sequence
 
+from keras_eff.arguments import described
 from keras_eff.arguments import read_integer
+from keras_eff.arguments import wrong_type
 from keras_eff.latency.benchmark_model import BenchmarkModel
 from keras_eff.latency.benchmark_tool.executable import find_in_environment
 from keras_eff.latency.benchmark_tool.executable import host_platform
@@ -81,17 +83,14 @@ def _run(runner, path, num_threads, num_runs, options):
     if not isinstance(latency, Latency):
         raise TypeError(
             "Argument `runner` must return a keras_eff.latency.Latency. "
-            f"Received: {runner} returned {_describe(latency)}"
+            f"Received: {runner} returned {described(latency)}"
         )
     return latency
 
 
 def _check_path(path):
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(
-            "Argument `path` must be a string or a path. Received: "
-            f"path={_describe(path)}"
-        )
+        raise wrong_type("path", path, "a string or a path")
     file = pathlib.Path(path)
     if not file.exists():
         raise FileNotFoundError(
@@ -146,10 +145,8 @@ def _check_runner(runner):
             f"{runner.__module__}.{runner.__qualname__}"
         )
     if not callable(runner):
-        raise TypeError(
-            "Argument `runner` must be a callable `runner(path, num_threads, "
-            f"num_runs)`. Received: runner={_describe(runner)}"
-        )
+        expected = "a callable `runner(path, num_threads, num_runs)`"
+        raise wrong_type("runner", runner, expected)
     return runner
 
 
@@ -160,10 +157,5 @@ def _check_takes_shapes(runner):
         raise TypeError(
             "Argument `input_shapes` needs a runner that takes it: "
             "`runner(path, num_threads, num_runs, input_shapes=None)`. "
-            f"Received: runner={_describe(runner)}"
+            f"Received: runner={described(runner)}"
         ) from error
-
-
-def _describe(value):
-    kind = type(value)
-    return f"{value!r} of type {kind.__module__}.{kind.__qualname__}"

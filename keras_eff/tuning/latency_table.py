@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from keras_eff.arguments import read_number
+from keras_eff.arguments import wrong_type
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
-from keras_eff.tuning.arguments import describe
 
 _VERSION = 1
 
@@ -67,10 +67,8 @@ class LatencyTable:
 
     def __post_init__(self):
         if not isinstance(self.latencies_ms, Mapping):
-            raise TypeError(
-                "Argument `latencies_ms` must be a mapping of names to "
-                f"numbers. Received: {describe(self.latencies_ms)}"
-            )
+            expected = "a mapping of names to numbers"
+            raise wrong_type("latencies_ms", self.latencies_ms, expected)
         if not self.latencies_ms:
             raise ValueError(
                 "Argument `latencies_ms` must hold at least one block. "

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from keras_eff.tuning.arguments import describe
+from keras_eff.arguments import described
 from keras_eff.tuning.trial_rows import trial_rows
 
 _COMPLETED = "COMPLETED"
@@ -36,7 +36,7 @@ def rows_of(
         if not isinstance(row, Mapping):
             raise TypeError(
                 f"Argument `{argument}` must hold mappings. Received: "
-                f"{describe(row)}"
+                f"{described(row)}"
             )
     return rows
 
@@ -73,6 +73,6 @@ def _is_known(row, name):
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(
             f"Figure {name!r} must be a number, or None. Received: "
-            f"{describe(value)}"
+            f"{described(value)}"
         )
     return math.isfinite(value)

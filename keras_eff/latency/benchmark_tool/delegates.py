@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 
+from keras_eff.arguments import wrong_type
 from keras_eff.latency.benchmark_tool.log import BenchmarkLog
 
 
@@ -32,11 +33,7 @@ _EXTERNAL = _Delegate(
 def check_delegate(delegate: str | os.PathLike) -> str:
     """Returns the argument `delegate` of a runner, a name or a path."""
     if not isinstance(delegate, str | os.PathLike):
-        raise TypeError(
-            "Argument `delegate` must be a string or a path. Received: "
-            f"delegate={delegate!r} of type {type(delegate).__module__}."
-            f"{type(delegate).__qualname__}"
-        )
+        raise wrong_type("delegate", delegate, "a string or a path")
     name = os.fspath(delegate)
     if name in _DELEGATES:
         return name

@@ -5,6 +5,8 @@ import pathlib
 import platform as this_platform
 import shutil
 
+from keras_eff.arguments import wrong_type
+
 VARIABLE = "KERAS_EFF_BENCHMARK_MODEL"
 
 # uname -m and Android's ABIs -> the names that the prebuilt files use.
@@ -59,11 +61,7 @@ def check_binary(binary: str | os.PathLike | None) -> str | None:
     if binary is None:
         return None
     if not isinstance(binary, str | os.PathLike):
-        raise TypeError(
-            "Argument `binary` must be a path or None. Received: "
-            f"binary={binary!r} of type {type(binary).__module__}."
-            f"{type(binary).__qualname__}"
-        )
+        raise wrong_type("binary", binary, "a path or None")
     path = pathlib.Path(binary)
     if not path.exists():
         raise FileNotFoundError(

@@ -6,14 +6,13 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set
 
+from keras_eff.arguments import wrong_type
+
 
 def check_directory(directory: str) -> str:
     """Returns an argument of a runner that must be a folder of a device."""
     if not isinstance(directory, str):
-        raise TypeError(
-            "Argument `directory` must be a string. Received: directory="
-            f"{_describe(directory)}"
-        )
+        raise wrong_type("directory", directory, "a string")
     path = pathlib.PurePosixPath(directory)
     if not path.is_absolute() or path == path.parent or "\n" in directory:
         raise ValueError(
@@ -26,10 +25,7 @@ def check_directory(directory: str) -> str:
 def check_name(name: str, value: str) -> None:
     """Checks an argument of a runner that names a device."""
     if not isinstance(value, str):
-        raise TypeError(
-            f"Argument `{name}` must be a string. Received: {name}="
-            f"{_describe(value)}"
-        )
+        raise wrong_type(name, value, "a string")
     # A name that starts with a dash would be an option of ssh or adb.
     if not re.fullmatch(r"[^\s-].*", value):
         raise ValueError(
@@ -45,10 +41,8 @@ def check_mask(cpu_affinity: int | str | None) -> str | None:
     if isinstance(cpu_affinity, bool) or not isinstance(
         cpu_affinity, numbers.Integral | str
     ):
-        raise TypeError(
-            "Argument `cpu_affinity` must be a hexadecimal string, an integer "
-            f"or None. Received: cpu_affinity={_describe(cpu_affinity)}"
-        )
+        expected = "a hexadecimal string, an integer or None"
+        raise wrong_type("cpu_affinity", cpu_affinity, expected)
     mask = cpu_affinity
     if isinstance(mask, str):
         mask = int(mask, 16) if re.fullmatch("(0x)?[0-9a-fA-F]+", mask) else 0
@@ -66,10 +60,7 @@ def check_flags(flags: Sequence[str], taken: Set[str]) -> tuple[str, ...]:
     if not isinstance(flags, tuple | list) or not all(
         isinstance(flag, str) for flag in flags
     ):
-        raise TypeError(
-            "Argument `flags` must be a tuple of strings. Received: flags="
-            f"{_describe(flags)}"
-        )
+        raise wrong_type("flags", flags, "a tuple of strings")
     for flag in flags:
         if not re.fullmatch(r"--\w+=.*", flag) or flag_name(flag) in taken:
             raise ValueError(
@@ -83,8 +74,3 @@ def check_flags(flags: Sequence[str], taken: Set[str]) -> tuple[str, ...]:
 def flag_name(flag: str) -> str:
     """Returns "--name" of "--name=value"."""
     return flag.partition("=")[0]
-
-
-def _describe(value):
-    kind = type(value)
-    return f"{value!r} of type {kind.__module__}.{kind.__qualname__}"
