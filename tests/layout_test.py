@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "printable": set(),
     "atomic_write": set(),
     "messages": {"printable"},
+    "program": {"messages"},
     "command": {"printable"},
     "child_main": set(),
     "child_process": {"command", "atomic_write", "printable"},
