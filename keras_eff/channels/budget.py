@@ -1,10 +1,9 @@
 """The least sparsity that meets a budget."""
 
 import dataclasses
-import math
-import numbers
 from collections.abc import Callable
 
+from keras_eff.arguments import read_number
 from keras_eff.channels.plan import ChannelPlan
 from keras_eff.graph.progress import progress
 
@@ -90,10 +89,4 @@ def budget(name: str, limit, cost_of: Callable) -> Budget:
         limit: What the user gave.
         cost_of: See `Budget`.
     """
-    is_number = isinstance(limit, numbers.Real) and math.isfinite(limit)
-    if not (is_number and limit > 0):
-        raise ValueError(
-            f"Argument `{name}` must be a number over 0. "
-            f"Received: {name}={limit!r}"
-        )
-    return Budget(name, limit, cost_of)
+    return Budget(name, read_number(name, limit, "(0, inf)"), cost_of)

@@ -1,4 +1,4 @@
-"""What the default loss of a lesson compares, output by output."""
+"""What the default loss of distillation compares, output by output."""
 
 import dataclasses
 
@@ -71,7 +71,7 @@ class Term:
 
 
 def terms_of(student, outputs, activations, from_logits) -> list[Term]:
-    """The terms of a lesson, in the order of the outputs.
+    """The terms of the default loss, in the order of the outputs.
 
     Args:
         student: Compiled `keras.Model`.

@@ -13,6 +13,11 @@ from keras_eff.graph.book import activation_kind
 from keras_eff.graph.book import bounds_of
 from keras_eff.graph.book import enter_layer
 from keras_eff.graph.book import kind_of
+from keras_eff.layers.keep_float import KeepFloat
+from keras_eff.layers.linear_recurrence import LinearRecurrence
+from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
+from keras_eff.layers.set_mask import SetMask
+from keras_eff.layers.zoneout import Zoneout
 
 _KERNEL = (WeightEntry("kernel"),)
 _TRANSPOSED = (WeightEntry("kernel", (-2,), -1),)
@@ -229,12 +234,12 @@ enter_layer(
     Entry(kind="composed", channels="depthwise_separable", num_kernels=2),
 )
 enter_layer(layers.FakeQuant, Entry(kind="fake_quant", channels="rounded"))
-enter_layer(layers.KeepFloat, Entry(kind="keep_float", channels="rounded"))
+enter_layer(KeepFloat, Entry(kind="keep_float", channels="rounded"))
 enter_layer(
-    layers.LinearRecurrence,
+    LinearRecurrence,
     Entry(kind="recurrence", fits=functions.is_stateless),
 )
-enter_layer(layers.LocalAttentionPooling, Entry(kind="local_attention"))
+enter_layer(LocalAttentionPooling, Entry(kind="local_attention"))
 enter_layer(
     layers.LocalProjectedAttention,
     Entry(kind="composed", channels="local_attention"),
@@ -246,5 +251,5 @@ enter_layer(
         kind="composed", channels="quasi_recurrent", fits=functions.is_stateless
     ),
 )
-enter_layer(layers.SetMask, Entry(kind="linear"))
-enter_layer(layers.Zoneout, Entry(kind="linear", channels="unchanged"))
+enter_layer(SetMask, Entry(kind="linear"))
+enter_layer(Zoneout, Entry(kind="linear", channels="unchanged"))

@@ -9,7 +9,7 @@ from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import nested_calls
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
+from keras_eff.layers.keep_float import KeepFloat
 
 
 def selector(model, skip) -> Callable:

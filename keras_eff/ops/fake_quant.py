@@ -1,21 +1,8 @@
-import numbers
-
 import keras
 from keras import ops
 
 # The scale of a smaller peak, and its inverse, do not fit into float32.
 _SMALLEST_PEAK = 2.0**-100
-
-
-def check_num_bits(name: str, num_bits: int, low: int, high: int) -> int:
-    """Returns `num_bits`, or raises a ValueError outside `[low, high]`."""
-    is_integer = isinstance(num_bits, numbers.Integral)
-    if not is_integer or not low <= num_bits <= high:
-        raise ValueError(
-            f"Argument `{name}` must be an integer in [{low}, {high}]. "
-            f"Received: {name}={num_bits!r}"
-        )
-    return int(num_bits)
 
 
 def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
@@ -35,6 +22,14 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
     Returns:
         Tensor of the shape and dtype of `weight`.
     """
+    integers, scale = weight_grid(weight, num_bits, channel_axes)
+    quantized = ops.cast(integers * scale, weight.dtype)
+    # Adds an exact 0 that carries the gradient.
+    return ops.stop_gradient(quantized) + (weight - ops.stop_gradient(weight))
+
+
+def weight_grid(weight, num_bits: int, channel_axes: tuple[int, ...]):
+    """The integers and the scale of `fake_quant_weight`, as float tensors."""
     rank = len(weight.shape)
     kept = {axis % rank for axis in channel_axes}
     axes = tuple(axis for axis in range(rank) if axis not in kept)
@@ -43,6 +38,4 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
     exact = ops.cast(weight, dtype)
     peak = ops.max(ops.abs(exact), axis=axes, keepdims=True)
     scale = ops.where(peak > _SMALLEST_PEAK, peak, 1.0) / limit
-    quantized = ops.cast(ops.round(exact / scale) * scale, weight.dtype)
-    # Adds an exact 0 that carries the gradient.
-    return ops.stop_gradient(quantized) + (weight - ops.stop_gradient(weight))
+    return ops.round(exact / scale), scale

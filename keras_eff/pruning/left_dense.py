@@ -53,7 +53,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     """
     total, rows = 0, []
     for layer in _layers(model):
-        masked = _masked(layer)
+        masked = masked_ids(layer)
         weights = [v for v in layer.weights if is_kernel(v)]
         sizes = {id(v): math.prod(v.shape) for v in weights}
         total += sum(sizes.values())
@@ -63,7 +63,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     return [
         LeftDense(
             layer.name,
-            chosen.get(layer.name) or unfit.get(layer.name) or _reason(layer),
+            chosen.get(layer.name) or unfit.get(layer.name) or why_dense(layer),
             left / total,
             layer.name in chosen,
             unknown_class(layer),
@@ -107,16 +107,19 @@ def _layers(model):
     ]
 
 
-def _masked(layer):
+def masked_ids(layer) -> set[int]:
+    """The ids of the variables with a mask in a layer or model."""
     return {
         id(wrapper.variable_of(step))
         for wrapper in layers_of(layer, TransformedWeights)
+        if wrapper.built
         for step in wrapper.transforms
         if isinstance(step, PruningMask)
     }
 
 
-def _reason(layer):
+def why_dense(layer) -> str:
+    """Why a layer has a kernel that cannot be pruned."""
     if any(is_changed(x) for x in layers_of(layer, keras.layers.Layer)):
         return "quantized or LoRA"
     kind = type(layer)

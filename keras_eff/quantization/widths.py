@@ -4,11 +4,11 @@ import collections
 
 import keras
 
+from keras_eff.arguments import read_integer
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
-from keras_eff.ops.fake_quant import check_num_bits
 
 _DEFAULT = 8
 
@@ -49,7 +49,7 @@ def _chooser(model, num_bits):
         )
     if callable(num_bits) and not isinstance(num_bits, type):
         return lambda operation, around: _returned(num_bits, operation)
-    width = check_num_bits("num_bits", num_bits, 2, 8)
+    width = read_integer("num_bits", num_bits, 2, 8)
     return lambda operation, around: width
 
 
@@ -68,7 +68,7 @@ def _check_table(model, table):
                 f"{sorted(known)}"
             )
         label = key if isinstance(key, str) else key.__name__
-        check_num_bits(f"num_bits[{label}]", width, 2, 8)
+        read_integer(f"num_bits[{label}]", width, 2, 8)
 
 
 def _classes(operation):
@@ -87,4 +87,4 @@ def _returned(function, operation):
     width = function(operation)
     if width is None:
         return _DEFAULT
-    return check_num_bits(f"num_bits({operation.name})", width, 2, 8)
+    return read_integer(f"num_bits({operation.name})", width, 2, 8)

@@ -376,7 +376,7 @@ def test_half_precision_learns_about_the_same(teacher):
 def test_it_goes_with_quantization_and_pruning(teacher):
     student = keras_eff.prune(net(), ConstantSparsity(0.5), skip=())
     student = keras_eff.quantize(student, 4)
-    pruning = PruningScheduler(frequency=2)
+    pruning = PruningScheduler(interval=2)
     teaching = DistillationTeacher(teacher)
     for callbacks in ([pruning, teaching], [teaching, pruning]):
         compiled(student)

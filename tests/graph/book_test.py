@@ -14,9 +14,9 @@ from keras_eff.graph.book import unwrapped
 from keras_eff.graph.book import weights_of
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.quantization.rules import FIXED_RANGES
 
 
@@ -346,5 +346,5 @@ def test_layers_that_clip_have_bounds(bounds, layer):
 )
 def test_a_layer_stays_whole_whose_steps_its_parts_would_lose(kind, path):
     separable = layers.SeparableConv2D(2, 3)
-    step = WeightFakeQuant(weight=path)
+    step = WeightFakeQuant(weight_name=path)
     assert kind_of(TransformedWeights(separable, [step])) == kind
