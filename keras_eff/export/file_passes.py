@@ -99,7 +99,9 @@ def _restore_trained_weights(file, options):
 def _store_weights_as_integers(file, options):
     chosen = options.format
     if chosen.is_weight_only:
-        store_weights(file, chosen.rounded_bits, SMALLEST_WEIGHT)
+        store_weights(
+            file, chosen.rounded_bits, SMALLEST_WEIGHT, grids=options.grids
+        )
     if chosen.converted_as == "dynamic":
         # What is small or has no kernel beside floats.
         store_weights(file, 8, SMALLEST_WEIGHT, rounds=True)
