@@ -135,6 +135,23 @@ def wrong_argument(
     )
 
 
+def wrong_type(name: str, value: Any, expected: str) -> TypeError:
+    """The error of an argument that is of another type.
+
+    Args: See `wrong_argument`.
+    """
+    return TypeError(
+        f"Argument `{name}` must be {expected}. Received: {name}="
+        f"{described(value)}"
+    )
+
+
+def described(value: Any) -> str:
+    """The value and its class, for an error about its type."""
+    kind = type(value)
+    return f"{value!r} of type {kind.__module__}.{kind.__qualname__}"
+
+
 def _python(value):
     """What Python has for a scalar of NumPy or an array without axes."""
     is_array = isinstance(value, np.ndarray) and not value.ndim
