@@ -97,6 +97,27 @@ def read_string(name: str, value: Any, *, also: str = "") -> str:
     return str(value)
 
 
+def check_layer_names(
+    name: str, value: Any, names: Iterable[str], known: Iterable[str]
+) -> None:
+    """Raises a ValueError unless a model has the layers that are named.
+
+    Args:
+        name: Name of the argument.
+        value: What the user gave.
+        names: The names in it.
+        known: Those of the layers that the model has.
+    """
+    known = sorted(known)
+    unknown = [repr(each) for each in names if each not in known]
+    if unknown:
+        raise ValueError(
+            f"Argument `{name}` names a layer that the model does not have, "
+            f"{', '.join(unknown)}. Received: {name}={value!r}; its layers are "
+            f"{known}"
+        )
+
+
 def wrong_argument(
     name: str, value: Any, expected: str, also: str = ""
 ) -> ValueError:

@@ -6,6 +6,7 @@ import pytest
 from keras_eff import distillation
 from keras_eff import layers
 from keras_eff import schedules
+from keras_eff.arguments import check_layer_names
 from keras_eff.arguments import read_boolean
 from keras_eff.arguments import read_choice
 from keras_eff.arguments import read_integer
@@ -123,3 +124,12 @@ def test_what_a_user_makes_keeps_python_values_of_numpys(make, name, value):
     for given in (np.asarray(value)[()], np.asarray(value)):
         found = make(**{name: given}).get_config()[name]
         assert found == value and type(found) is type(value)
+
+
+def test_layers_that_a_model_does_not_have_are_named():
+    check_layer_names("skip", ["a"], ["a"], {"a", "b"})
+    message = (
+        "`skip` names a layer .*'c'. Received: .*; its layers are .'a', 'b'"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_layer_names("skip", ["a", "c"], ["a", "c"], {"b", "a"})

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from keras_eff.arguments import check_layer_names
 from keras_eff.graph.book import FOLLOWING
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
@@ -21,12 +22,9 @@ def selector(model, skip) -> Callable:
     """
     items = skip if isinstance(skip, (list, tuple, set)) else [skip]
     known = {operation.name for operation, _ in operations(model)}
+    names = [item for item in items if isinstance(item, str)]
+    check_layer_names("skip", skip, names, known)
     for item in items:
-        if isinstance(item, str) and item not in known:
-            raise ValueError(
-                "Argument `skip` names a layer that the model does not have. "
-                f"Received: skip={skip!r}; its layers are {sorted(known)}"
-            )
         if not (isinstance(item, str) or callable(item)):
             raise TypeError(
                 "Argument `skip` must hold layer names, layer classes or "

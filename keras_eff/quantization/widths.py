@@ -4,6 +4,7 @@ import collections
 
 import keras
 
+from keras_eff.arguments import check_layer_names
 from keras_eff.arguments import read_integer
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.selection import operations
@@ -55,17 +56,13 @@ def _chooser(model, num_bits):
 
 def _check_table(model, table):
     known = {operation.name for operation, _ in operations(model)}
+    names = [key for key in table if isinstance(key, str)]
+    check_layer_names("num_bits", table, names, known)
     for key, width in table.items():
         if not isinstance(key, (str, type)):
             raise TypeError(
                 "Argument `num_bits` must have layer names or layer classes "
                 f"as keys. Received: num_bits={table!r}"
-            )
-        if isinstance(key, str) and key not in known:
-            raise ValueError(
-                "Argument `num_bits` names a layer that the model does not "
-                f"have. Received: num_bits={table!r}; its layers are "
-                f"{sorted(known)}"
             )
         label = key if isinstance(key, str) else key.__name__
         read_integer(f"num_bits[{label}]", width, 2, 8)
