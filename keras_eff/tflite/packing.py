@@ -10,7 +10,7 @@ _OFFSET = flatbuffers.number_types.UOffsetTFlags
 
 
 def pack(model: schema.ModelT) -> bytes:
-    """Returns the .tflite file of a model: the same bytes for the same model."""
+    """The .tflite file of a model: the same bytes for the same model."""
     check_inline(model)
     size = sum(len(b.data) for b in model.buffers if b.data is not None)
     builder = _SharingBuilder(size + _SPARE_BYTES)
