@@ -53,8 +53,6 @@ def model_file(
     """The file of a model: converted once, parsed once, packed once.
 
     Args:
-        model: What `prepare` returned.
-        options: What the file is to be.
         samples: List of arrays, one for each input: "int16x8" takes its ranges
             from them.
     """

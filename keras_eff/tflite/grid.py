@@ -79,7 +79,6 @@ def restore_grids(
 
     Args:
         model: The model of the file, which keeps its constants in its tables.
-        grids: See `known_grids`.
         stored_bits: 8 or 4, width of the narrowest integers in the file, in
             bits.
     """

@@ -59,7 +59,6 @@ def store_weights(
         model: The model of a float file, which keeps its constants in its
             tables.
         num_bits: 8 or 4, width of the integers, in bits.
-        smallest: Integer, the number of elements below which a weight stays.
         rounds: Boolean, whether the float weights of convolutions, matrix
             products and tables are rounded to such integers. By default, what
             holds none stays float.
