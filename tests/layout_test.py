@@ -225,21 +225,28 @@ def items(node):
     return node.keys + node.values if isinstance(node, ast.Dict) else []
 
 
+def compared_names(node):
+    """What the name of a class is compared with: layers of Keras, or a part."""
+    if not isinstance(node, ast.Compare) or "__name__" not in ast.unparse(node):
+        return []
+    return [
+        part.value
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant)
+        and isinstance(part.value, str)
+        and part.value[:1].isupper()
+        and any(part.value in name for name in keras_layers())
+    ]
+
+
 def test_only_the_book_of_layers_knows_them_by_name():
     def known(path):
         if path.relative_to(PACKAGE).as_posix() in MAY_LIST_LAYERS:
             return []
         nodes = list(ast.walk(syntax(path)))
-        tables = [items(node) for node in nodes]
-        comparisons = [
-            ast.walk(node)
-            for node in nodes
-            if isinstance(node, ast.Compare) and "__name__" in ast.unparse(node)
-        ]
-        return [
-            *(names for names in map(named_layers, tables) if len(names) > 2),
-            *filter(None, map(named_layers, comparisons)),
-        ]
+        tables = map(named_layers, map(items, nodes))
+        tables = [names for names in tables if len(names) > 2]
+        return tables + [x for node in nodes for x in compared_names(node)]
 
     check(PACKAGE_FILES, known)
 

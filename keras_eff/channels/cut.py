@@ -8,7 +8,6 @@ import numpy as np
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.layer_dependencies import LayerDependencies
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_transforms
 from keras_eff.graph.rewriter import Rewriter
@@ -16,7 +15,9 @@ from keras_eff.graph.walk import copy_bare
 from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import rebuild
 from keras_eff.layers import TransformedWeights
+from keras_eff.layers.cloning import assign
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.weight_transform import followed_axes
 
 
 class Cutter(Rewriter):
@@ -62,7 +63,7 @@ class Cutter(Rewriter):
 
     def _carry(self, layer, old, new):
         """Gives a smaller layer what is left of the state of the old one."""
-        assign(new, self._values(layer))
+        _fill(new, self._values(layer))
         parts = (layers_of(x, keras.layers.Layer) for x in (old, new))
         for old_part, new_part in zip(*parts, strict=True):
             new_part.trainable = old_part.trainable
@@ -216,33 +217,33 @@ def _arrays_as_zeros(layer):
 
 
 def _cuts_of(layer: LayerDependencies, variable):
-    """Which channels lie along the axes of a variable, state of steps too."""
+    """The cuts of a variable; of the state of a step, those of its weight."""
     operation = layer.operation
     for step in getattr(operation, "transforms", ()):
         if any(variable is state for state in step.variables):
-            weight = operation.variable_of(step)
-            axes = layer.cuts.get(id(weight), {})
+            cuts = layer.cuts.get(id(operation.variable_of(step)), {})
+            followed = followed_axes(step, variable)
             return {
-                axis: axes[of_weight]
-                for axis, of_weight in _state_axes(variable, weight).items()
-                if of_weight in axes
+                i: cuts[axis] for i, axis in followed.items() if axis in cuts
             }
     return layer.cuts.get(id(variable), {})
 
 
-def _state_axes(state, weight) -> dict:
-    """The axis of a weight that each axis of a step's state lies along.
-
-    State that broadcasts with the weight lies along it; other state does not.
-    """
-    shape, full = tuple(state.shape), tuple(weight.shape)
-    more = len(full) - len(shape)
-    if more < 0 or any(
-        size not in (1, whole)
-        for size, whole in zip(shape, full[more:], strict=True)
-    ):
-        return {}
-    return {axis: axis + more for axis, n in enumerate(shape) if n > 1}
+def _fill(layer, values):
+    """Gives a smaller layer its weights, and its steps their state."""
+    left = dict(zip(map(id, layer.variables), values, strict=False))
+    for step in getattr(layer, "transforms", ()):
+        for variable in step.variables:
+            shape = left[id(variable)].shape
+            if shape != tuple(variable.shape):
+                raise ValueError(
+                    f"Layer {layer.name!r} cannot lose channels: the state of "
+                    "a step of its weights does not follow their axes. Define "
+                    f"`{type(step).__name__}.state_axes`, or keep the layer "
+                    f"whole with `skip`. Received: a variable of shape {shape}"
+                    f" where {tuple(variable.shape)} is left"
+                )
+    assign(layer, values)
 
 
 def _misfit(operation, error):

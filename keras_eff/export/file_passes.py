@@ -13,7 +13,8 @@ from keras_eff.export.preparation import SMALLEST_WEIGHT
 from keras_eff.lowering.lowering import Lowering
 from keras_eff.lowering.rules import RULES
 from keras_eff.tflite.float_casts import drop_float_casts
-from keras_eff.tflite.grid import restore_grid
+from keras_eff.tflite.grid import KernelIntegers
+from keras_eff.tflite.grid import restore_grids
 from keras_eff.tflite.model_file import ModelFile
 from keras_eff.tflite.model_file import rewrite
 from keras_eff.tflite.signature import write_signature
@@ -31,15 +32,15 @@ class FileOptions:
         io_dtype, batch_size, sparse, keep_names: See
             `keras_eff.export.to_tflite`.
         names: Names of the inputs and of the outputs: see `end_names`.
-        weight_bits: The widths of the weights that the model rounds, in
-            ascending order.
+        grids: The integers of the kernels that the model rounds: see
+            `known_grids`.
         shapes: Shapes of the inputs without the batch, by default the model's.
     """
 
     format: Format
     io_dtype: str
     names: tuple[list[str], list[str]]
-    weight_bits: list[int]
+    grids: list[KernelIntegers]
     batch_size: int = 1
     sparse: bool = False
     keep_names: bool = False
@@ -91,14 +92,8 @@ def _drop_casts_between_integers(file, options):
 
 
 def _restore_trained_weights(file, options):
-    if options.format.converted_as != "int8":
-        return
-    for num_bits in options.weight_bits:
-        if options.format.rounded_bits == 4 and num_bits <= 4:
-            restore_grid(file, num_bits, stored_bits=4)
-        if num_bits < 8:
-            # All but those that have become INT4.
-            restore_grid(file, num_bits)
+    if options.format.converted_as == "int8":
+        restore_grids(file, options.grids, options.format.rounded_bits or 8)
 
 
 def _store_weights_as_integers(file, options):

@@ -6,7 +6,7 @@ from keras_eff.export.weight_rounding import round_weights
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.samples import roundings_of
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers import TransformedWeights
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.quantization.calibrate import set_ranges
 from keras_eff.quantization.quantize import quantize
@@ -58,7 +58,9 @@ def prepare(
 
 def weight_bits(model) -> list[int]:
     """The widths of the weights that a model rounds, in ascending order."""
-    return sorted({x.num_bits for x in layers_of(model, WeightFakeQuant)})
+    chains = layers_of(model, TransformedWeights)
+    grids = [grid for chain in chains for grid in chain.grids().values()]
+    return sorted({grid.num_bits for grid in grids})
 
 
 def _check_aware(model, layers, name):

@@ -20,7 +20,6 @@ from keras_eff.export.held_out import split_samples
 from keras_eff.export.held_out import warn_of_few_samples
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.preparation import prepare
-from keras_eff.export.preparation import weight_bits
 from keras_eff.export.report import Report
 from keras_eff.export.verification import compare_both
 from keras_eff.export.verification import lost_layers
@@ -34,6 +33,7 @@ from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.tflite.execution import execute_unchecked
+from keras_eff.tflite.grid import known_grids
 from keras_eff.tflite.inspection import describe
 from keras_eff.tflite.inspection import output_steps
 
@@ -241,7 +241,7 @@ def to_tflite(
         format=chosen,
         io_dtype=io_dtype,
         names=end_names(model),
-        weight_bits=weight_bits(converted),
+        grids=known_grids(converted),
         batch_size=batch_size,
         sparse=sparse,
         keep_names=keep_names,

@@ -57,9 +57,7 @@ def round_weights(model, num_bits: int, smallest: int):
             wrapped.append(with_weight_fake_quant(layer, num_bits))
             return wrapped[-1]
 
-        return rewriter.apply(
-            id(layer), make, layer.variables, *call.args, **call.kwargs
-        )
+        return rewriter.apply(id(layer), make, None, *call.args, **call.kwargs)
 
     if any("float16" in variable.dtype for variable in model.variables):
         # Their values would be rounded once more.

@@ -175,7 +175,7 @@ def kind_of(operation) -> str:
         return kind
     # Those that are taken apart carry the steps of kernels alone.
     is_carried = all(
-        step.weight.endswith("kernel") for step in operation.transforms
+        step.weight_name.endswith("kernel") for step in operation.transforms
     )
     return kind if kind in _OF_WEIGHTS and is_carried else "unknown"
 

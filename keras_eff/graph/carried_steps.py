@@ -1,7 +1,14 @@
 """Weight transforms of a layer that is taken apart, carried to its parts."""
 
+import math
+
+from keras import ops
+
+from keras_eff.graph.book import unwrapped
+from keras_eff.graph.book import weight_of
 from keras_eff.graph.cloning import clone
 from keras_eff.layers import TransformedWeights
+from keras_eff.layers.cloning import assign
 
 
 def with_steps(part, whole, weight):
@@ -13,39 +20,50 @@ def with_steps(part, whole, weight):
         weight: String, the attribute of `whole` that becomes the kernel.
     """
     steps = [
-        clone(step, weight="kernel", **_changes(step, part))
+        clone(step, weight_name="kernel", **_changes(step, part))
         for step in _steps_of(whole, weight)
     ]
     return TransformedWeights(part, steps) if steps else part
 
 
-def state_of_steps(whole, weight, reshape=lambda value: value) -> list:
-    """The values for the steps of a part, in the order of their variables.
+def filled(whole, weight, values):
+    """A function that gives a part its weights and the state of its steps.
 
     Args:
         whole: See `with_steps`, as `weight`.
-        reshape: Function from a value of the shape of the weight to one of
-            the shape of the kernel.
+        values: The weights of the part, in their order.
     """
-    return [
-        reshape(variable) if variable.shape == _shape(whole, step) else variable
-        for step in _steps_of(whole, weight)
-        for variable in step.variables
-    ]
+
+    def fill(part):
+        assign(unwrapped(part), values)
+        steps = getattr(part, "transforms", ())
+        for old, new in zip(_steps_of(whole, weight), steps, strict=True):
+            _carry(old, new, whole)
+
+    return fill
+
+
+def _carry(old, new, whole):
+    """What lies along the weight takes the shape that the weight has now."""
+    for value, variable in zip(old.variables, new.variables, strict=True):
+        if math.prod(value.shape) != math.prod(variable.shape):
+            raise ValueError(
+                f"Layer {whole.name!r} cannot be taken apart: the state of a "
+                "step of its weights does not fit the part. Leave the layer as "
+                f"it is with `skip`. Received: {type(old).__name__} with a "
+                f"variable of shape {tuple(value.shape)}, which would be "
+                f"{tuple(variable.shape)}"
+            )
+        variable.assign(ops.reshape(value, variable.shape))
 
 
 def _steps_of(whole, weight):
     steps = getattr(whole, "transforms", ())
-    return [step for step in steps if step.weight == weight]
-
-
-def _shape(whole, step):
-    return whole.variable_of(step).shape
+    return [step for step in steps if step.weight_name == weight]
 
 
 def _changes(step, part):
     """The axes of the channels, which another shape has elsewhere."""
     if "channel_axes" not in step.get_config():
         return {}
-    is_depthwise = "Depthwise" in type(part).__name__
-    return {"channel_axes": (-2, -1) if is_depthwise else (-1,)}
+    return {"channel_axes": weight_of(part).outputs}

@@ -1,104 +1,57 @@
 """Copies of operations that share nothing with the old ones."""
 
-import inspect
-import tempfile
-import warnings
-
 import keras
 
 from keras_eff.graph.book import kernels_of
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.lambdas import lambdas_in
-from keras_eff.graph.lambdas import with_references
 from keras_eff.graph.walk import copy_bare
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers import WeightTransform
+from keras_eff.layers.cloning import clone_layer
+from keras_eff.layers.cloning import copy_state
 
 
 def clone(operation, adapt=lambda config: config, **changes):
-    """A new operation from the config of another, some entries changed.
-
-    Its weights are new: `copy_state` carries them over.
-
-    Args:
-        operation: Layer or bare operation.
-        adapt: Function from the config to the one of the new layer. What it
-            gets holds functions as they are, where a layer of Keras has them.
-        **changes: Entries of the config.
-
-    Raises:
-        ValueError: If the layer does not describe itself in a config.
-    """
+    """A new operation; see `layers.cloning.clone_layer`."""
     if not isinstance(operation, keras.layers.Layer):
         return copy_bare(operation)
-    kind = type(operation)
-    try:
-        with warnings.catch_warnings():
-            # Nothing is saved here.
-            warnings.filterwarnings("ignore", ".*includes a `lambda`")
-            config = adapt({**_config(operation), **changes})
-            copy = _from_config(operation, config)
-    except (NotImplementedError, TypeError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"Layer {operation.name!r} cannot be copied. Give its class a "
-            "`get_config` that returns the arguments of its constructor. "
-            f"Received: {kind.__module__}.{kind.__name__}, which raises "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    # A config that Keras makes up for a class without one may lack it.
-    copy.name = changes.get("name", operation.name)
-    return copy
-
-
-def copy_state(source, target) -> None:
-    """Gives a built clone the weights and all other state of its original."""
-    pairs = list(zip(_parts(source), _parts(target), strict=True))
-    for old, new in pairs:
-        if old.built and not new.built:
-            new.build_from_config(old.get_build_config())
-    assign(target, source.variables)
-    for old, new in pairs:
-        new.trainable = old.trainable
-        if hasattr(old, "save_assets"):
-            with tempfile.TemporaryDirectory() as folder:
-                old.save_assets(folder)
-                new.load_assets(folder)
-        elif hasattr(new, "finalize_state"):
-            # What the layer computed from its variables before they were set.
-            new.finalize_state()
-
-
-def assign(layer, values) -> None:
-    """Sets the variables of a built layer, in their order."""
-    if len(layer.variables) != len(values):
-        raise ValueError(
-            f"A copy of layer {layer.name!r} must have the variables of the "
-            f"layer. Received: {len(layer.variables)} variables for "
-            f"{len(values)}"
-        )
-    for variable, value in zip(layer.variables, values, strict=True):
-        # On JAX, a model that runs may give up its buffers: share none.
-        variable.assign(keras.ops.copy(value))
+    return clone_layer(operation, adapt, **changes)
 
 
 def with_weight_fake_quant(layer, num_bits: int):
     """A clone whose chain of weight transforms ends in a fake-quant.
 
-    One for each kernel. Transforms that the layer has already are cloned too;
-    an earlier fake-quant of a weight makes way for the new one.
+    One for each kernel. Steps that the layer has already are kept, with their
+    state; an earlier fake-quant of a weight makes way for the new one. A step
+    of the user's that has a grid, and is the last of the weight, stands in its
+    place.
     """
-    last = [
-        WeightFakeQuant(num_bits, x.scales, weight=x.name, dtype="float32")
+    chain = chain_of(layer)
+    last = {step.weight_name: step for step in chain.transforms}
+    new = [
+        WeightFakeQuant(num_bits, x.scales, weight_name=x.name, dtype="float32")
         for x in kernels_of(layer)
+        if x.name not in last or not has_own_grid(last[x.name])
     ]
-    places = {(step.weight, step.order) for step in last}
-    chain = [
-        clone(step)
-        for step in getattr(layer, "transforms", ())
-        if (step.weight, step.order) not in places
-    ]
-    return with_transforms(layer, [*chain, *last])
+    if new:
+        return chain.with_step(*new)
+    copy = clone(layer)
+    copy_state(layer, copy)
+    return copy
+
+
+def has_own_grid(step) -> bool:
+    """Whether a step of the user's tells the integers that it rounds to."""
+    is_ours = isinstance(step, WeightFakeQuant)
+    return not is_ours and type(step).grid is not WeightTransform.grid
+
+
+def chain_of(layer) -> TransformedWeights:
+    """The layer; in an empty chain, if it has none."""
+    if isinstance(layer, TransformedWeights):
+        return layer
+    return TransformedWeights(layer, [])
 
 
 def without_activation(layer):
@@ -117,69 +70,3 @@ def with_transforms(layer, transforms, **changes):
         name=layer.name,
         trainable=layer.trainable,
     )
-
-
-def _config(layer):
-    """The layer's config; with functions as they are if it is one of Keras's.
-
-    Those need not be registered then, and may be lambdas.
-    """
-    config = layer.get_config()
-    if not type(layer).__module__.startswith("keras."):
-        return config
-    if isinstance(layer, keras.layers.Lambda):
-        return _lambda_config(layer, config)
-    live = {
-        name: value
-        for name, value in vars(layer).items()
-        if isinstance(config.get(name), dict) and _is_function(value)
-    }
-    return {**config, **live}
-
-
-def _from_config(layer, config):
-    if isinstance(layer, keras.layers.Lambda):
-        return type(layer)(**config)
-    lambdas = lambdas_in(_parts(layer))
-    with keras.saving.custom_object_scope({**_classes_in(layer), **lambdas}):
-        return type(layer).from_config(with_references(config, lambdas))
-
-
-def _lambda_config(layer, config):
-    shape = config.get("output_shape")
-    # A function of the full shape, as `output_shape` may be too.
-    shape = layer.compute_output_shape if isinstance(shape, dict) else shape
-    return {
-        "function": layer.function,
-        "output_shape": shape,
-        "mask": layer.mask,
-        "arguments": layer.arguments,
-        "name": layer.name,
-        "trainable": layer.trainable,
-        "dtype": layer.dtype_policy,
-    }
-
-
-def _is_function(value):
-    return callable(value) and not isinstance(value, keras.layers.Layer)
-
-
-def _parts(operation):
-    if isinstance(operation, keras.layers.Layer):
-        return layers_of(operation, keras.layers.Layer)
-    return []
-
-
-def _classes_in(layer):
-    """Classes and functions that a layer holds, registered or not, by name."""
-    values = [v for part in _parts(layer) for v in (part, *vars(part).values())]
-    kinds = [
-        value if inspect.isfunction(value) else type(value)
-        for value in values
-        if callable(value)
-    ]
-    return {
-        kind.__name__: kind
-        for kind in kinds
-        if not (kind.__module__ or "").startswith("keras.")
-    }

@@ -4,9 +4,7 @@ import keras
 
 from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
-from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.selection import operations
 from keras_eff.graph.trace import check_parts
 from keras_eff.graph.trace import trace
@@ -16,6 +14,8 @@ from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import producer
 from keras_eff.graph.walk import rebuild
 from keras_eff.graph.walk import replay
+from keras_eff.layers.cloning import assign
+from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.set_mask import SetMask
 
 
@@ -150,7 +150,8 @@ class Rewriter:
     def apply(self, key, make, weights, /, *args, **kwargs):
         """Calls the layer known by `key`, made and given weights just once.
 
-        `weights` are assigned in order; None leaves what `make` gave.
+        `weights` are assigned in order, or are a function that fills the
+        layer; None leaves what `make` gave.
         """
         if key in self._layers:
             return self._layers[key](*args, **kwargs)
@@ -158,7 +159,9 @@ class Rewriter:
         layer = self._layers[key] = make()
         self.origins[layer] = origin
         outputs = layer(*args, **kwargs)
-        if weights is not None:
+        if callable(weights):
+            weights(layer)
+        elif weights is not None:
             assign(layer, weights)
         return outputs
 

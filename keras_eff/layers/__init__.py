@@ -2,12 +2,13 @@ from keras_eff.layers import keep_float as keep_float
 from keras_eff.layers import set_mask as set_mask
 from keras_eff.layers.depthwise_separable import DepthwiseSeparable
 from keras_eff.layers.fake_quant import FakeQuant
+from keras_eff.layers.grid import Grid
 from keras_eff.layers.local_projected_attention import LocalProjectedAttention
 from keras_eff.layers.projection_layer import ProjectionLayer
-from keras_eff.layers.prunable_conv1d import PrunableConv1D
-from keras_eff.layers.prunable_conv2d import PrunableConv2D
-from keras_eff.layers.prunable_dense import PrunableDense
-from keras_eff.layers.prunable_depthwise_conv2d import PrunableDepthwiseConv2D
+from keras_eff.layers.prunable_layers import PrunableConv1D
+from keras_eff.layers.prunable_layers import PrunableConv2D
+from keras_eff.layers.prunable_layers import PrunableDense
+from keras_eff.layers.prunable_layers import PrunableDepthwiseConv2D
 from keras_eff.layers.pruning_mask import PruningMask
 from keras_eff.layers.qrnn import QRNN
 from keras_eff.layers.token_distortion import TokenDistortion
@@ -19,6 +20,7 @@ from keras_eff.renamed import renamed_names
 __all__ = [
     "DepthwiseSeparable",
     "FakeQuant",
+    "Grid",
     "LocalProjectedAttention",
     "ProjectionLayer",
     "PrunableConv1D",

@@ -31,7 +31,7 @@ class PruningMask(WeightTransform):
             the last two axes of the weight, those of inputs and outputs.
         channel_axes: Tuple of integers, the axes of the weight that count its
             output channels.
-        weight: String, see `keras_eff.layers.WeightTransform`.
+        weight_name: String, see `keras_eff.layers.WeightTransform`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -190,7 +190,7 @@ class PruningMask(WeightTransform):
     @classmethod
     def from_config(cls, config):
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(**{**config, "schedule": schedule})
+        return super().from_config({**config, "schedule": schedule})
 
 
 def check_reach(mask, sparsity):

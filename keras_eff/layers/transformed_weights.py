@@ -3,6 +3,8 @@ import inspect
 
 import keras
 
+from keras_eff.layers.cloning import clone_layer
+from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.weight_transform import WeightTransform
 from keras_eff.layers.weight_transform import attribute_at
 
@@ -14,8 +16,9 @@ class TransformedWeights(keras.layers.Wrapper):
     The one mechanism behind pruned, clustered and quantized layers, and any
     mix of them: the wrapped layer keeps and trains its own weights, and
     computes with `last(...first(weight))`. The chain is kept in the order
-    mask, cluster, fake-quant. Training and inference are alike. Whatever else
-    the layer keeps (statistics, dropout seeds, losses) it goes on keeping.
+    mask, cluster, fake-quant, with steps of your own where they say. Training
+    and inference are alike. Whatever else the layer keeps (statistics, dropout
+    seeds, losses) it goes on keeping.
 
     Attributes of the wrapped layer (`kernel`, `units`, `activation`, ...) are
     read through the wrapper.
@@ -83,20 +86,86 @@ class TransformedWeights(keras.layers.Wrapper):
 
     def build(self, input_shape=None):
         super().build(input_shape)
+        self._build_steps()
+
+    def _build_steps(self):
         for transform in self.transforms:
             if not transform.built:
                 transform.build(self.variable_of(transform).shape)
 
+    def with_step(self, *steps):
+        """A clone with one more step in its chain, or several.
+
+        The layer and the other steps are copied, with all their state. A step
+        of the same class in the same place makes way for the new one.
+
+        Args:
+            *steps: New `keras_eff.layers.WeightTransform`, which become a part
+                of the clone.
+
+        Raises:
+            ValueError: If a step of another class is in its place, or the
+                layer has no weight of that name.
+        """
+        new = {(type(s), s.weight_name, s.order) for s in steps}
+        kept = [
+            step
+            for step in self.transforms
+            if (type(step), step.weight_name, step.order) not in new
+        ]
+        return self._with_chain(kept, steps)
+
+    def without_step(self, step):
+        """A clone without a step in its chain.
+
+        Args:
+            step: A step of the chain, or a class of steps: all of them.
+        """
+        is_class = isinstance(step, type)
+        gone = [
+            other
+            for other in self.transforms
+            if other is step or (is_class and isinstance(other, step))
+        ]
+        return self._with_chain([s for s in self.transforms if s not in gone])
+
+    def _with_chain(self, kept, new=()):
+        copies = [clone_layer(step) for step in kept]
+        layer = TransformedWeights(
+            clone_layer(self.layer),
+            [*copies, *new],
+            name=self.name,
+            trainable=self.trainable,
+        )
+        if self.layer.built:
+            copy_state(self.layer, layer.layer)
+            for step, copy in zip(kept, copies, strict=True):
+                copy_state(step, copy)
+            layer._build_steps()
+        return layer
+
+    def grids(self):
+        """Dict from the names of weights that their last step rounds, see
+        `keras_eff.layers.WeightTransform`, to a `keras_eff.layers.Grid`."""
+        values, grids = {}, {}
+        for step in self.transforms:
+            name = step.weight_name
+            weight = values.get(name, self.variable_of(step).value)
+            # A step behind has the last word.
+            grids[name] = step.grid(weight)
+            values[name] = step(weight)
+        return {name: grid for name, grid in grids.items() if grid is not None}
+
     def variable_of(self, transform):
         """The variable of the wrapped layer that a transform acts on."""
         try:
-            variable = attribute_at(self.layer, transform.weight)
+            variable = attribute_at(self.layer, transform.weight_name)
         except (AttributeError, IndexError):
             variable = None
         if all(variable is not known for known in self.layer.variables):
             raise ValueError(
                 f"Layer {self.layer.name!r} ({type(self.layer).__name__}) "
-                f"has no weight {transform.weight!r} to transform. "
+                f"has no weight {transform.weight_name!r} to transform. "
                 f"Received: transforms={self.transforms}"
             )
         return variable
@@ -211,12 +280,17 @@ def _sorted_chain(transforms):
                 "`keras_eff.layers.WeightTransform`. "
                 f"Received: {_full_name(value)}"
             )
-    places = [(t.weight, t.order) for t in transforms]
-    if len(set(places)) < len(places):
-        raise ValueError(
-            "Argument `transforms` may hold one transform of each order for "
-            f"each weight. Received: (weight, order) of {places}"
-        )
+    places = {}
+    for step in transforms:
+        other = places.setdefault((step.weight_name, step.order), step)
+        if other is not step:
+            raise ValueError(
+                "Argument `transforms` may hold one transform of each order "
+                "for each weight: give the class of one another `order`, such "
+                f"as {step.order + 0.5}. Received: {_full_name(other)} and "
+                f"{_full_name(step)} of order={step.order} for weight "
+                f"{step.weight_name!r}"
+            )
     return sorted(transforms, key=lambda transform: transform.order)
 
 

@@ -1,10 +1,13 @@
 import numbers
 
 import keras
+from keras import ops
 
 from keras_eff.arguments import read_integer
+from keras_eff.layers.grid import Grid
 from keras_eff.layers.weight_transform import WeightTransform
 from keras_eff.ops.fake_quant import fake_quant_weight
+from keras_eff.ops.fake_quant import weight_grid
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -26,7 +29,7 @@ class WeightFakeQuant(WeightTransform):
         num_bits: Integer in [2, 8], width of the integers, in bits.
         channel_axes: Tuple of integers, the axes of the weight that keep a
             scale of their own; empty for one scale per tensor.
-        weight: String, see `keras_eff.layers.WeightTransform`.
+        weight_name: String, see `keras_eff.layers.WeightTransform`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -74,6 +77,12 @@ class WeightFakeQuant(WeightTransform):
 
     def call(self, weight):
         return fake_quant_weight(weight, self.num_bits, self.channel_axes)
+
+    def grid(self, weight):
+        """The integers and scales, see `keras_eff.layers.WeightTransform`."""
+        weight = ops.convert_to_tensor(weight)
+        found = weight_grid(weight, self.num_bits, self.channel_axes)
+        return Grid(*map(ops.convert_to_numpy, found), self.num_bits)
 
     def get_config(self):
         return {

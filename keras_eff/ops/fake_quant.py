@@ -22,6 +22,14 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
     Returns:
         Tensor of the shape and dtype of `weight`.
     """
+    integers, scale = weight_grid(weight, num_bits, channel_axes)
+    quantized = ops.cast(integers * scale, weight.dtype)
+    # Adds an exact 0 that carries the gradient.
+    return ops.stop_gradient(quantized) + (weight - ops.stop_gradient(weight))
+
+
+def weight_grid(weight, num_bits: int, channel_axes: tuple[int, ...]):
+    """The integers and the scale of `fake_quant_weight`, as float tensors."""
     rank = len(weight.shape)
     kept = {axis % rank for axis in channel_axes}
     axes = tuple(axis for axis in range(rank) if axis not in kept)
@@ -30,6 +38,4 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
     exact = ops.cast(weight, dtype)
     peak = ops.max(ops.abs(exact), axis=axes, keepdims=True)
     scale = ops.where(peak > _SMALLEST_PEAK, peak, 1.0) / limit
-    quantized = ops.cast(ops.round(exact / scale) * scale, weight.dtype)
-    # Adds an exact 0 that carries the gradient.
-    return ops.stop_gradient(quantized) + (weight - ops.stop_gradient(weight))
+    return ops.round(exact / scale), scale

@@ -3,11 +3,7 @@ import numpy as np
 
 from keras_eff.arguments import read_number
 from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unwrapped
-from keras_eff.graph.cloning import assign
-from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import copy_state
-from keras_eff.graph.cloning import with_transforms
+from keras_eff.graph.cloning import chain_of
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.rewriter import open_registered
 from keras_eff.graph.selection import operations
@@ -15,6 +11,7 @@ from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
+from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.pruning.left_dense import left_dense
 from keras_eff.pruning.left_dense import tell
@@ -149,9 +146,7 @@ class _Masker(Rewriter):
         if not weights or self.keeps(layer):
             return super().rule(call)
         self.begin(call)
-        return self.replace(
-            call, lambda: self._masked(layer, weights), _copy_state
-        )
+        return self.replace(call, lambda: self._masked(layer, weights), None)
 
     def _fitting(self, layer):
         """The weights of a layer that the pattern fits."""
@@ -171,33 +166,33 @@ class _Masker(Rewriter):
 
     def _masked(self, layer, weights):
         """A clone with a mask for each weight, in place of older ones."""
-        chain = getattr(layer, "transforms", ())
-        new = {weight.path for weight in weights}
-        others = [
-            clone(step)
-            for step in chain
-            if not isinstance(step, PruningMask) or step.weight not in new
-        ]
         masks = [
             PruningMask(
                 self._schedule or _schedule_of(layer),
                 self._pattern,
                 self._block_shape,
                 weight.channel_axes,
-                weight=weight.path,
+                weight_name=weight.path,
             )
             for weight in weights
         ]
         self.made += masks
-        return with_transforms(layer, [*masks, *others])
+        masked = chain_of(layer).with_step(*masks)
+        older = {step.weight_name: step for step in _masks_of(layer)}
+        for mask in masks:
+            if mask.weight_name in older:
+                copy_state(older[mask.weight_name], mask)
+        return masked
+
+
+def _masks_of(layer):
+    steps = getattr(layer, "transforms", ())
+    return [step for step in steps if isinstance(step, PruningMask)]
 
 
 def _schedule_of(layer):
     """The schedule that a layer has from before, or None."""
-    for step in getattr(layer, "transforms", ()):
-        if isinstance(step, PruningMask):
-            return step.schedule
-    return None
+    return next((mask.schedule for mask in _masks_of(layer)), None)
 
 
 def _thin_layers(model):
@@ -241,16 +236,6 @@ def _named(skip):
     if isinstance(skip, (list, tuple, set)):
         return [_named(item) for item in skip]
     return getattr(skip, "__name__", skip)
-
-
-def _copy_state(layer, pruned):
-    """Gives a masked clone all state of a layer, and the masks that it had."""
-    copy_state(unwrapped(layer), pruned.layer)
-    old = {(s.weight, s.order): s for s in getattr(layer, "transforms", ())}
-    for step in pruned.transforms:
-        before = old.get((step.weight, step.order))
-        if before is not None:
-            assign(step, before.variables)
 
 
 def _prune_now(model, masks, sparsity):

@@ -1,13 +1,13 @@
 import keras
 
 from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import check_graph
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
+from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.sublayers import layers_of
 
 

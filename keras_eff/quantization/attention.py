@@ -5,7 +5,7 @@ import keras
 from keras import ops
 
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.carried_steps import state_of_steps
+from keras_eff.graph.carried_steps import filled
 from keras_eff.graph.carried_steps import with_steps
 from keras_eff.graph.walk import mask_of
 
@@ -97,11 +97,7 @@ def _attend(
 def _project(whole, rewriter, part, dense, tensor):
     """One of the four projections, as a `Dense` over all heads at once."""
     layer, weight = unwrapped(whole), f"{_ATTRIBUTES[part]}.kernel"
-
-    def flat(kernel):
-        return ops.reshape(kernel, (tensor.shape[-1], -1))
-
-    kernel = flat(dense.kernel)
+    kernel = ops.reshape(dense.kernel, (tensor.shape[-1], -1))
     biases = [] if dense.bias is None else [ops.reshape(dense.bias, (-1,))]
 
     def make():
@@ -115,9 +111,8 @@ def _project(whole, rewriter, part, dense, tensor):
         )
         return with_steps(projection, whole, weight)
 
-    steps = state_of_steps(whole, weight, flat)
-    values = [kernel, *biases, *steps]
-    return rewriter.apply((id(layer), part), make, values, tensor)
+    fill = filled(whole, weight, [kernel, *biases])
+    return rewriter.apply((id(layer), part), make, fill, tensor)
 
 
 def _heads(layer, rewriter, part, tensor, order=(0, 2, 1, 3)):

@@ -6,8 +6,7 @@ from keras import ops
 from keras_eff.graph.book import WEIGHTED
 from keras_eff.graph.book import kernels_of
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import with_transforms
+from keras_eff.graph.cloning import chain_of
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.ops.fake_quant import fake_quant_weight
@@ -45,17 +44,17 @@ class Probe(Rewriter):
 
     def _weighted(self, call, _):
         layer = call.operation
-        chain = getattr(layer, "transforms", ())
-        others = [x for x in chain if not isinstance(x, WeightFakeQuant)]
+        steps = getattr(layer, "transforms", ())
+        is_rounded = any(isinstance(x, WeightFakeQuant) for x in steps)
         is_new = id(layer) not in self._layers
         outputs = self.apply(
             id(layer),
-            lambda: with_transforms(layer, map(clone, others)),
-            layer.variables,
+            lambda: chain_of(layer).without_step(WeightFakeQuant),
+            None,
             *call.args,
             **call.kwargs,
         )
-        if is_new and len(others) < len(chain):
+        if is_new and is_rounded:
             copy = unwrapped(self._layers[id(layer)])
             rounded = self.kernels.setdefault(self.whole_of(layer).name, [])
             rounded += [

@@ -77,7 +77,8 @@ def quantize(
         A Functional `keras.Model`, not compiled. It has the methods of a class
         of yours, such as `train_step`, if that has the constructor of
         `keras.Model`. What `model` has of `FakeQuant` layers and of weight
-        transforms is kept; a weight has the last `num_bits` asked for.
+        transforms is kept; a weight has the last `num_bits` asked for, but
+        where a step of yours that tells its grid comes last: that stays.
 
     Raises:
         TypeError: If `model` is not a Keras 3 model, or a key of `num_bits`

@@ -154,7 +154,7 @@ def _weighted(call, placement):
     outputs = placement.apply(
         id(layer),
         lambda: with_weight_fake_quant(layer, placement.width_of(layer)),
-        layer.variables,
+        None,
         *call.args,
         **call.kwargs,
     )

@@ -88,7 +88,7 @@ def _check_widths(num_bits):
     several = isinstance(num_bits, (list, tuple, np.ndarray))
     widths = num_bits if several else [num_bits]
     if not widths:
-        expected = "an integer in [2, 8], or several"
+        expected = "at least one integer in [2, 8]"
         raise wrong_argument("num_bits", num_bits, expected)
     return {read_integer("num_bits", width, 2, 8) for width in widths}
 

@@ -1,7 +1,7 @@
 import keras
 
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.carried_steps import state_of_steps
+from keras_eff.graph.carried_steps import filled
 from keras_eff.graph.carried_steps import with_steps
 
 _OF_BOTH = ("data_format", "trainable")
@@ -32,7 +32,7 @@ def expand_separable(call, rewriter):
         lambda: with_steps(
             _depthwise(layer, rewriter), whole, "depthwise_kernel"
         ),
-        [kernel, *state_of_steps(whole, "depthwise_kernel")],
+        filled(whole, "depthwise_kernel", [kernel]),
         *call.args,
         **call.kwargs,
     )
@@ -41,7 +41,7 @@ def expand_separable(call, rewriter):
         lambda: with_steps(
             _pointwise(layer, rewriter), whole, "pointwise_kernel"
         ),
-        [*others, *state_of_steps(whole, "pointwise_kernel")],
+        filled(whole, "pointwise_kernel", others),
         outputs,
     )
 

@@ -1,9 +1,12 @@
 import copy
+import dataclasses
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.arguments import read_integer
+from keras_eff.graph.book import entry_of
+from keras_eff.layers import TransformedWeights
+from keras_eff.layers.sublayers import layers_of
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.int4 import pack_weight
@@ -24,43 +27,62 @@ _BIAS_DTYPES = {
     schema.TensorType.INT32: np.int32,
     schema.TensorType.INT64: np.int64,
 }
+# Half a step, and what float32 adds.
+_ROUNDING = 0.51
 
 
-def restore_grid(
-    model: schema.ModelT, num_bits: int, stored_bits: int = 8
+@dataclasses.dataclass(frozen=True)
+class KernelIntegers:
+    """The integers of a kernel, as the last step of its chain tells them.
+
+    Attributes:
+        rows: Array of shape (channels, weights of a channel).
+        num_bits: Integer, their width, in bits.
+    """
+
+    rows: np.ndarray
+    num_bits: int
+
+
+def known_grids(model) -> list[KernelIntegers]:
+    """The integers of all kernels of a model that know theirs."""
+    found = []
+    for layer in layers_of(model, TransformedWeights):
+        axes = {w.name: w.scales for w in entry_of(layer).weights}
+        for name, grid in layer.grids().items():
+            if axes.get(name):
+                rows = _rows(grid.integers, axes[name])
+                found.append(KernelIntegers(rows, grid.num_bits))
+    return found
+
+
+def restore_grids(
+    model: schema.ModelT, grids: list[KernelIntegers], stored_bits: int = 8
 ) -> None:
-    """Gives weights of few bits the values that they were trained with.
+    """Gives the weights of a file the integers that their steps tell.
 
-    A kernel trained with `num_bits` holds `k * d` per channel, with integers
-    `|k| <= m = 2**(num_bits - 1) - 1`. The converter stores
-    `q = round(k * 127 / m)` with the scale `d * m / 127`: not quite that
-    kernel. This stores `k * r` with the scale `d / r` for `r = 127 // m`, and
-    rescales the biases to match, in the int8 weights of convolutions and dense
-    layers. (With `k` itself, the biases would be `r` times coarser: measured,
-    the kernels of different delegates then differ by 3 to 5 LSB, not 1.)
+    A kernel holds `k * d` per channel, with integers `|k| <= m`, where
+    `m = 2**(num_bits - 1) - 1`. The converter knows neither: it stores
+    `q = round(k * 127 / p)` with the scale `d * p / 127`, where `p` is the
+    largest `|k|` of the channel: not quite that kernel. This stores `k * r`
+    with the scale `d / r` for `r = 127 // m`, and rescales the biases to
+    match, in the int8 weights of convolutions and dense layers. (With `k`
+    itself, the biases would be `r` times coarser: measured, the kernels of
+    different delegates then differ by 3 to 5 LSB, not 1.)
 
-    With `stored_bits=4` the weights become INT4, with `r = 7 // m`, where all
-    that reads them has a kernel for that; else they stay as they are.
+    With `stored_bits=4`, weights of 4 bits and fewer become INT4, with
+    `r = 7 // m`, where all that reads them has a kernel for that.
 
-    A weight is changed if all of its channels lie on the grid of `num_bits`
-    and reach its end. Call it once for each width that a model mixes. The
-    table of an embedding takes the scale of its output, not one of its own,
-    and stays.
+    Of which kernel a weight is, its shape and all of its `q` tell, up to the
+    sign of each channel, which a batch normalization may turn. The table of
+    an embedding takes the scale of its output, not one of its own, and stays.
 
     Args:
         model: The model of the file, which keeps its constants in its tables.
-        num_bits: Integer in [2, 7], width of the trained weights, in bits; at
-            most `stored_bits`.
-        stored_bits: 8 or 4, width of the integers in the file, in bits.
-
-    Raises:
-        ValueError: If `num_bits` is out of range.
+        grids: See `known_grids`.
+        stored_bits: 8 or 4, width of the narrowest integers in the file, in
+            bits.
     """
-    num_bits = read_integer("num_bits", num_bits, 2, min(7, stored_bits))
-    limit = 2 ** (num_bits - 1) - 1
-    step = (2 ** (stored_bits - 1) - 1) // limit
-    factor = _INT8_LIMIT / (limit * step)
-    is_stored = takes_int4 if stored_bits == 4 else lambda *_: True
     for graph in model.subgraphs:
         unpacked = _unpacked(model, graph)
         for output, source in unpacked.items():
@@ -70,12 +92,20 @@ def restore_grid(
         for weight, readers in _weight_readers(model, graph, unpacked).items():
             tensor = graph.tensors[weight]
             operators = [operator for operator, _ in readers]
-            values = _grid_values(model, tensor, limit)
-            if values is None or not is_stored(model, tensor, operators):
+            known = _known(model, tensor, operators[0], grids)
+            if known is None:
                 continue
-            _store(model, tensor, values * step, factor)
+            values, peaks, num_bits = known
+            packs = stored_bits < 8 and num_bits <= stored_bits
+            packs = packs and takes_int4(model, tensor, operators)
+            limit = 2 ** (num_bits - 1) - 1
+            step = (7 if packs else _INT8_LIMIT) // limit
+            factor = _INT8_LIMIT / (peaks * step)
+            if not packs and np.all(factor == 1):
+                continue
+            _store(model, tensor, (values * step).astype(np.int8), factor)
             _rescale_biases(model, graph, readers, factor)
-            if stored_bits == 4:
+            if packs:
                 pack_weight(model, tensor, operators)
     drop_unused_tensors(model)
     merge_buffers(model)
@@ -119,34 +149,66 @@ def _integer_bias(graph, operator, place):
     return None
 
 
-def _grid_values(model, tensor, limit):
-    """Returns the integers on the grid of +-limit, or None off the grid."""
+def _known(model, tensor, operator, grids):
+    """The integers of a weight, as they lie in the file, the largest of each
+    channel and their width; None if no step tells them."""
     is_int8 = tensor.type == schema.TensorType.INT8
     if not is_int8 or not _is_scaled(model, tensor):
         return None
+    if np.any(tensor.quantization.zeroPoint):
+        return None
     stored = model.buffers[tensor.buffer].data.view(np.int8)
-    stored = stored.astype(np.float32)
-    values = np.rint(stored * limit / _INT8_LIMIT)
-    is_on_grid = np.rint(values * _INT8_LIMIT / limit) == stored
-    is_symmetric = not np.any(tensor.quantization.zeroPoint)
-    peaks = _peaks(dense_values(tensor, stored), tensor)
-    reaches_end = np.isin(peaks, (0, _INT8_LIMIT))
-    fits = is_symmetric and is_on_grid.all() and reaches_end.all()
-    return values.astype(np.int8) if fits else None
+    dense = dense_values(tensor, stored)
+    is_depthwise = operator_name(model, operator) == "DEPTHWISE_CONV_2D"
+    axis = -1 if is_depthwise else 0
+    rows = _rows(dense, (axis,))
+    has_one_scale = len(tensor.quantization.scale) == 1
+    for grid in grids:
+        if grid.rows.shape != rows.shape:
+            continue
+        peaks = np.abs(grid.rows.astype(int)).max(axis=1)
+        peaks = np.max(peaks, keepdims=True) if has_one_scale else peaks
+        peaks = np.where(peaks > 0, peaks, 2 ** (grid.num_bits - 1) - 1)
+        signs = _signs(rows, grid.rows * (_INT8_LIMIT / peaks).reshape(-1, 1))
+        if signs is not None:
+            moved = np.moveaxis(dense, axis, 0)
+            values = (signs * grid.rows).reshape(moved.shape)
+            values = np.moveaxis(values, 0, axis)
+            return _as_stored(tensor, values, len(stored)), peaks, grid.num_bits
+    return None
+
+
+def _rows(values, axes):
+    """The values of each channel, which the axes count."""
+    moved = np.moveaxis(values, axes, range(len(axes)))
+    channels = np.prod([values.shape[axis] for axis in axes], dtype=int)
+    return moved.reshape(channels, -1)
+
+
+def _signs(rows, exact):
+    """A column of the signs with which rows are others rounded; or None."""
+    is_same, is_turned, is_gone = (
+        np.all(np.abs(rows - sign * exact) <= _ROUNDING, axis=1)
+        for sign in (1, -1, 0)
+    )
+    if not np.all(is_same | is_turned | is_gone):
+        return None
+    signs = np.where(is_gone, 0, np.where(is_same, 1, -1))
+    return signs.reshape(-1, 1)
+
+
+def _as_stored(tensor, values, count):
+    """Dense values as a file has them, without the zeros that it leaves out."""
+    places = dense_values(tensor, np.arange(1, count + 1))
+    stored = np.zeros(count, int)
+    stored[places[places > 0] - 1] = values[places > 0]
+    return stored
 
 
 def _is_scaled(model, tensor):
     """Returns whether the file holds the values and a scale for them."""
     has_scale = tensor.quantization and tensor.quantization.scale is not None
     return bool(is_constant(model, tensor) and has_scale)
-
-
-def _peaks(stored, tensor):
-    quantization = tensor.quantization
-    if len(quantization.scale) == 1:
-        return np.abs(stored).max()
-    channels = np.moveaxis(stored, quantization.quantizedDimension, 0)
-    return np.abs(channels).reshape(len(channels), -1).max(axis=1)
 
 
 def _rescale_biases(model, graph, readers, factor):
@@ -174,5 +236,5 @@ def _rescaled(model, bias, factor):
 def _store(model, tensor, values, factor):
     model.buffers.append(schema.BufferT(values.reshape(-1).view(np.uint8)))
     tensor.buffer = len(model.buffers) - 1
-    tensor.quantization.scale = np.float32(tensor.quantization.scale * factor)
+    tensor.quantization.scale = tensor.quantization.scale * np.float32(factor)
     tensor.quantization.min = tensor.quantization.max = None

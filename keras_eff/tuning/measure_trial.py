@@ -12,13 +12,13 @@ from keras_eff.atomic_write import temporary_folder
 from keras_eff.export.arguments import check_backend
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.to_tflite import to_tflite
-from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.latency.measure import measure
 from keras_eff.latency.this_machine import describe_device
 from keras_eff.layers import FakeQuant
+from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.quantization.calibrate import set_ranges
 from keras_eff.tuning.architecture_key import architecture_key

@@ -285,6 +285,6 @@ def test_copies_share_the_data_and_prune_apart(tiny):
     data = (tiny.x, tiny.y)
     pruning = PruningScheduler(HALF, 2, saliency="taylor", dataset=data)
     twin = copy.deepcopy(pruning)
-    assert twin.data[0] is tiny.x
+    assert twin.dataset[0] is tiny.x
     first, second = (tiny.fit(tiny.mlp(), c) for c in (pruning, twin))
     assert share(first.masks[-1]) == share(second.masks[-1]) > 0

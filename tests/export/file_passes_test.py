@@ -10,7 +10,7 @@ from keras_eff.export.file_passes import FileOptions
 from keras_eff.export.file_passes import model_file
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.preparation import prepare
-from keras_eff.export.preparation import weight_bits
+from keras_eff.tflite.grid import known_grids
 from keras_eff.tflite.inspection import describe
 from keras_eff.tflite.inspection import inspect
 
@@ -47,9 +47,9 @@ def file_as(tmp_path):
     def make(name, **arguments):
         prepared = prepare(model, name, SAMPLES, "minmax")
         names = ["vector"], ["classes"]
-        chosen, bits = FORMATS[name], weight_bits(prepared)
+        chosen, grids = FORMATS[name], known_grids(prepared)
         options = FileOptions(
-            chosen, chosen.io_dtypes[0], names, bits, **arguments
+            chosen, chosen.io_dtypes[0], names, grids, **arguments
         )
         return model_file(prepared, options, SAMPLES)
 

@@ -346,5 +346,5 @@ def test_layers_that_clip_have_bounds(bounds, layer):
 )
 def test_a_layer_stays_whole_whose_steps_its_parts_would_lose(kind, path):
     separable = layers.SeparableConv2D(2, 3)
-    step = WeightFakeQuant(weight=path)
+    step = WeightFakeQuant(weight_name=path)
     assert kind_of(TransformedWeights(separable, [step])) == kind

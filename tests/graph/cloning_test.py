@@ -5,14 +5,14 @@ from keras import layers
 from keras import ops
 
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.cloning import assign
 from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import copy_state
 from keras_eff.graph.cloning import with_weight_fake_quant
 from keras_eff.graph.cloning import without_activation
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers import WeightTransform
+from keras_eff.layers.cloning import assign
+from keras_eff.layers.cloning import copy_state
 from keras_eff.quantization.quantize import quantize
 
 
@@ -242,7 +242,7 @@ def test_a_weight_fake_quant_is_put_behind_the_layer_s_weight():
     wrapped = with_weight_fake_quant(layer, 4)
     (step,) = wrapped.transforms
     assert (step.num_bits, step.channel_axes) == (4, (-2, -1))
-    assert step.weight == "kernel"
+    assert step.weight_name == "kernel"
     assert (wrapped.name, wrapped.trainable) == ("mine", False)
     assert wrapped.layer is not layer and not wrapped.layer.trainable
 
@@ -250,14 +250,18 @@ def test_a_weight_fake_quant_is_put_behind_the_layer_s_weight():
 def test_a_new_weight_fake_quant_replaces_the_old_one_alone():
     first = TransformedWeights(
         layers.Dense(2),
-        [WeightFakeQuant(8), Shift(), WeightFakeQuant(8, (), weight="bias")],
+        [
+            WeightFakeQuant(8),
+            Shift(),
+            WeightFakeQuant(8, (), weight_name="bias"),
+        ],
         name="mine",
     )
     built(first, 3)
     first.transforms[0].amount.assign(0.5)
     second = built(with_weight_fake_quant(first, 3), 3)
     assign(second, first.variables)
-    steps = [(type(t), t.weight) for t in second.transforms]
+    steps = [(type(t), t.weight_name) for t in second.transforms]
     assert steps == [
         (Shift, "kernel"),
         (WeightFakeQuant, "bias"),

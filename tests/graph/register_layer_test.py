@@ -240,7 +240,7 @@ def test_the_file_holds_the_integers_of_declared_weights(tmp_path):
     quantized = keras_eff.calibrate(keras_eff.quantize(model, 4), x)
     own = quantized.get_layer("own")
     (step,) = own.transforms
-    assert (step.weight, step.channel_axes) == ("matrix", (0,))
+    assert (step.weight_name, step.channel_axes) == ("matrix", (0,))
     path = tmp_path / "model.tflite"
     keras_eff.export.to_tflite(quantized, path, samples=x)
     weight = next(
@@ -371,7 +371,7 @@ def test_weights_of_two_axes_that_are_added_are_not_pruned():
         warnings.simplefilter("ignore")
         pruned = keras_eff.prune(model, 0.5, skip=())
     (step,) = pruned.layers[-1].transforms
-    assert step.weight == "kernel"
+    assert step.weight_name == "kernel"
 
 
 def test_what_does_not_open_is_told():

@@ -12,6 +12,8 @@ import pytest
 from keras import ops
 
 import keras_eff
+from tests.support.steps import ChannelMask
+from tests.support.steps import LearnedStepSize
 
 
 @keras.saving.register_keras_serializable(package="keras_eff_tests")
@@ -51,7 +53,12 @@ class Cluster(keras_eff.layers.WeightTransform):
 @pytest.fixture(scope="session")
 def steps():
     """Weight transforms as a user would write them."""
-    return types.SimpleNamespace(Mask=Mask, Cluster=Cluster)
+    return types.SimpleNamespace(
+        Mask=Mask,
+        Cluster=Cluster,
+        ChannelMask=ChannelMask,
+        LearnedStepSize=LearnedStepSize,
+    )
 
 
 def samples(shape, dtype):

@@ -42,7 +42,7 @@ def test_contract(contract, options):
     [
         {},
         {"schedule": PolynomialDecay(0.0, 0.8, 0, 9), "pattern": "2:4"},
-        {"block_shape": (4, 1), "weight": "embeddings"},
+        {"block_shape": (4, 1), "weight_name": "embeddings"},
         {"pattern": "channel", "channel_axes": (-2, -1), "name": "mine"},
     ],
     ids=str,
@@ -56,7 +56,7 @@ def test_the_config_keeps_everything(options):
     for argument in ("schedule", "pattern", "block_shape", "channel_axes"):
         assert getattr(clone, argument) == getattr(step, argument)
     assert clone.get_config() == step.get_config()
-    assert clone.weight == options.get("weight", "kernel")
+    assert clone.weight_name == options.get("weight_name", "kernel")
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -214,7 +214,7 @@ def test_a_schedule_is_a_function():
 def test_a_bias_cannot_be_pruned():
     message = r"two axes or more. Received: a weight of shape \(3,\)"
     layer = TransformedWeights(
-        keras.layers.Dense(3), [PruningMask(weight="bias")]
+        keras.layers.Dense(3), [PruningMask(weight_name="bias")]
     )
     with pytest.raises(ValueError, match=message):
         layer.build((None, 2))

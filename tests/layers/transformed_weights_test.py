@@ -29,7 +29,7 @@ CASES = {
     ),
     "Embedding": (
         lambda: layers.Embedding(5, 2),
-        lambda: WeightFakeQuant(3, (), weight="embeddings"),
+        lambda: WeightFakeQuant(3, (), weight_name="embeddings"),
         IDS,
     ),
 }
@@ -115,7 +115,7 @@ def normalizing_model(steps, wraps):
         norm = layers.BatchNormalization(momentum=0.5)
         if wraps:
             dense = TransformedWeights(dense, [steps.Mask()])
-            norm = TransformedWeights(norm, [steps.Mask(weight="gamma")])
+            norm = TransformedWeights(norm, [steps.Mask(weight_name="gamma")])
         model.add(dense)
         model.add(layers.ActivityRegularization(l1=0.1))
         model.add(norm)
@@ -177,7 +177,7 @@ class Measuring(layers.Layer):
 
 def test_a_layer_without_build_keeps_its_metrics_seeds_and_losses():
     layer = Measuring()
-    step = WeightFakeQuant(weight="dense.kernel")
+    step = WeightFakeQuant(weight_name="dense.kernel")
     model = keras.Sequential(
         [keras.Input((3,)), TransformedWeights(layer, [step])]
     )
@@ -275,7 +275,7 @@ def test_input_is_checked_as_by_the_layer():
     ],
 )
 def test_the_layer_must_have_the_weight(layer, weight):
-    wrapper = TransformedWeights(layer, [WeightFakeQuant(weight=weight)])
+    wrapper = TransformedWeights(layer, [WeightFakeQuant(weight_name=weight)])
     message = f"has no weight '{weight}' to transform. Received: transforms="
     with pytest.raises(ValueError, match=message):
         wrapper.build((None, 3))
@@ -297,3 +297,86 @@ def test_layer_is_a_layer_that_is_not_wrapped(layer):
     message = "`layer` must be a `keras.layers.Layer`.* Received: [a-z_]+[.]"
     with pytest.raises(TypeError, match=message):
         TransformedWeights(layer, [])
+
+
+def chained(steps):
+    """A built layer with state in three steps, of two weights."""
+    chain = [steps.ChannelMask(), steps.LearnedStepSize(), steps.Mask()]
+    bias = steps.Mask(weight_name="bias")
+    layer = TransformedWeights(layers.Dense(2, name="mine"), [*chain, bias])
+    layer.build((None, 3))
+    for index, variable in enumerate(layer.variables):
+        variable.assign(ops.full(variable.shape, index + 1.0))
+    layer.transforms[0].trainable = False
+    return layer
+
+
+def test_a_step_more_leaves_the_state_of_the_others(steps):
+    layer = chained(steps)
+    longer = layer.with_step(steps.Cluster())
+    assert longer is not layer and longer.name == "mine"
+    kinds = [type(step).__name__ for step in longer.transforms]
+    assert kinds == [
+        "Mask",
+        "Mask",
+        "ChannelMask",
+        "Cluster",
+        "LearnedStepSize",
+    ]
+    assert_same_steps(layer, longer)
+    shorter = longer.without_step(steps.Mask)
+    assert len(shorter.transforms) == 3
+    assert_same_steps(shorter, longer)
+    one_less = layer.without_step(layer.transforms[0])
+    assert len(one_less.transforms) == len(layer.transforms) - 1
+
+
+def assert_same_steps(first, second):
+    """Steps of a class and a weight hold the same in both; the layers too."""
+    for old, new in zip(
+        first.layer.variables, second.layer.variables, strict=True
+    ):
+        assert old is not new
+        np.testing.assert_array_equal(*values([old, new]))
+    held = {(type(s), s.weight_name): s for s in second.transforms}
+    for step in first.transforms:
+        other = held[type(step), step.weight_name]
+        assert other is not step and other.trainable == step.trainable
+        for pair in zip(step.variables, other.variables, strict=True):
+            np.testing.assert_array_equal(*values(pair))
+
+
+def test_a_step_of_the_same_class_makes_way_and_another_does_not(steps):
+    layer = chained(steps)
+    again = layer.with_step(steps.LearnedStepSize(8))
+    assert again.transforms[-1].num_bits == 8
+    assert len(again.transforms) == len(layer.transforms)
+    message = "LearnedStepSize and .*WeightFakeQuant of order=2 .*'kernel'"
+    with pytest.raises(ValueError, match=message):
+        layer.with_step(WeightFakeQuant())
+
+
+def test_a_layer_that_is_not_built_takes_steps_too(steps):
+    layer = TransformedWeights(layers.Dense(2), [steps.Mask()])
+    longer = layer.with_step(WeightFakeQuant(3))
+    assert not longer.layer.built
+    longer.build((None, 3))
+    assert longer.transforms[0].mask.shape == (3, 2)
+
+
+def test_the_grids_are_those_of_last_steps(steps):
+    rounding = WeightFakeQuant(3)
+    layer = TransformedWeights(
+        layers.Dense(2),
+        [steps.Mask(), rounding, WeightFakeQuant(4, (), weight_name="bias")],
+    )
+    layer.build((None, 3))
+    layer.transforms[0].mask.assign(np.eye(3)[:, :2])
+    layer.bias.assign([1.0, -0.5])
+    grids = layer.grids()
+    assert [grids[x].num_bits for x in ("kernel", "bias")] == [3, 4]
+    seen = values(layer.transformed_variables())
+    for name, value in zip(("kernel", "bias"), seen, strict=True):
+        np.testing.assert_allclose(grids[name].values, value, rtol=1e-6)
+    kind = type("Late", (steps.Mask,), {"order": 3})
+    assert set(layer.with_step(kind()).grids()) == {"bias"}

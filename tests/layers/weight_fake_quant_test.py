@@ -78,3 +78,14 @@ def test_channel_axes_are_axes_of_the_weight(axis):
     message = r"has shape \(2, 3\). Received: channel_axes=\("
     with pytest.raises(ValueError, match=message):
         layer.build((None, 2))
+
+
+@pytest.mark.parametrize("channel_axes", [(-1,), (-2, -1), ()])
+def test_its_grid_is_what_it_returns(channel_axes):
+    step = WeightFakeQuant(3, channel_axes)
+    kernel = np.random.default_rng(0).normal(size=(5, 3, 2)).astype("float32")
+    kernel[..., 0] = 0.0
+    grid = step.grid(kernel)
+    assert grid.num_bits == 3 and np.abs(grid.integers).max() == 3
+    outputs = keras.ops.convert_to_numpy(step(kernel))
+    np.testing.assert_allclose(grid.values, outputs, rtol=1e-6)

@@ -8,6 +8,7 @@ from keras import ops
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers import WeightTransform
+from keras_eff.layers.weight_transform import followed_axes
 
 
 class Recorder(WeightTransform):
@@ -90,7 +91,7 @@ def test_a_step_sees_the_weight_and_its_state_in_float32(mixed_float16):
 def test_dots_lead_to_the_layers_inside():
     names = ["cell.kernel", "cell.recurrent_kernel"]
     layer = TransformedWeights(
-        keras.layers.LSTM(2), [WeightFakeQuant(2, weight=n) for n in names]
+        keras.layers.LSTM(2), [WeightFakeQuant(2, weight_name=n) for n in names]
     )
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
     state = [np.ones((2, 2), "float32")] * 2
@@ -105,7 +106,7 @@ def test_dots_lead_to_the_layers_inside():
 
 
 def test_attention_takes_all_of_its_inputs_and_drops_anew_in_each_call():
-    step = WeightFakeQuant(2, (-2, -1), weight="query_dense.kernel")
+    step = WeightFakeQuant(2, (-2, -1), weight_name="query_dense.kernel")
     attention = keras.layers.MultiHeadAttention(2, 3, dropout=0.5)
     layer = TransformedWeights(attention, [step])
     q, v, k = np.random.default_rng(0).normal(size=(3, 2, 4, 5)).astype("f")
@@ -150,21 +151,21 @@ def test_a_step_that_has_state_already_keeps_it(steps):
 
 def test_two_transforms_may_not_fill_one_place():
     chain = [WeightFakeQuant(4), WeightFakeQuant(8)]
-    message = r"one transform of each order .* Received: .*\('kernel', 2\)"
+    message = "one .* of each order .* such as 2.5.* of order=2 .* 'kernel'"
     with pytest.raises(ValueError, match=message):
         TransformedWeights(keras.layers.Dense(2), chain)
-    chain[0].weight = "bias"
+    chain[0].weight_name = "bias"
     assert TransformedWeights(keras.layers.Dense(2), chain).transforms == chain
 
 
 def test_config_holds_the_name_of_the_weight():
     step = Recorder("cell.kernel")
-    assert Recorder.from_config(step.get_config()).weight == "cell.kernel"
+    assert Recorder.from_config(step.get_config()).weight_name == "cell.kernel"
 
 
 @pytest.mark.parametrize("weight", ["", "a kernel", "cell.", None, 3])
 def test_weight_is_the_name_of_an_attribute(weight):
-    message = "`weight` must be the name of an attribute.* Received: weight="
+    message = "`weight_name` must be the name of an attribute.* Received: "
     with pytest.raises(ValueError, match=message):
         Recorder(weight)
 
@@ -173,3 +174,56 @@ def test_a_subclass_must_set_its_order():
     message = "must set .*`order`.* Received: .*WeightTransform with order=None"
     with pytest.raises(TypeError, match=message):
         WeightTransform()
+
+
+@pytest.mark.parametrize("order", [True, float("nan"), "mask"])
+def test_an_order_is_a_real_number(order):
+    kind = type("Step", (WeightTransform,), {"order": order})
+    with pytest.raises(TypeError, match="`order` to a real number"):
+        kind()
+
+
+@pytest.mark.parametrize("order", [-1, 0.5, np.float32(1.5), 3])
+def test_a_step_stands_anywhere_in_the_chain(order, steps):
+    kind = type("Step", (WeightTransform,), {"order": order})
+    chain = [WeightFakeQuant(4), kind(), steps.Mask()]
+    layer = TransformedWeights(keras.layers.Dense(2), chain)
+    assert [step.order for step in layer.transforms] == sorted([0, 2, order])
+
+
+def test_the_old_name_of_the_weight_goes_on_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="`weight_name` .* 0.3") as told:
+        step = Recorder(weight="bias")
+    assert told[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match="Argument") as told:
+        WeightFakeQuant(weight="bias")
+    assert told[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match="Attribute `weight` .* 0.3"):
+        assert step.weight == "bias"
+    config = step.get_config()
+    config["weight"] = config.pop("weight_name")
+    assert Recorder.from_config(config).weight_name == "bias"
+    with pytest.raises(AttributeError, match="'Recorder' .*'weights_'"):
+        step.weights_  # noqa: B018
+
+
+def test_state_of_the_shape_of_the_weight_follows_its_axes(steps):
+    mask, recorder = steps.Mask(), Recorder()
+    mask.build((3, 2)), recorder.build((3, 2))
+    assert mask.state_axes(mask.mask) == (0, 1)
+    assert recorder.state_axes(recorder.state) == ()
+    assert followed_axes(mask, mask.mask) == {0: 0, 1: 1}
+
+
+@pytest.mark.parametrize("axes", [(2,), (0, 1), None, ("a",)])
+def test_state_axes_are_axes_of_the_weight(axes, steps):
+    step = steps.ChannelMask()
+    step.build((3, 2))
+    assert followed_axes(step, step.mask) == {0: 1}
+    step.state_axes = lambda variable: axes
+    with pytest.raises(ValueError, match="ChannelMask.state_axes.*Received"):
+        followed_axes(step, step.mask)
+
+
+def test_a_step_has_no_grid_of_its_own_accord(steps):
+    assert steps.Mask().grid(np.ones((3, 2))) is None

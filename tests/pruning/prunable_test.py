@@ -23,7 +23,7 @@ def test_each_prunable_weight_is_found_once():
 
 def test_it_knows_the_weight_of_its_mask():
     layer = TransformedWeights(
-        keras.layers.Embedding(9, 4), [PruningMask(weight="embeddings")]
+        keras.layers.Embedding(9, 4), [PruningMask(weight_name="embeddings")]
     )
     model = keras.Sequential([keras.Input((3,), dtype="int32"), layer])
     (prunable,) = prunables(model)

@@ -124,7 +124,7 @@ def test_each_kernel_is_pruned_and_the_layer_stays_its_twin(
     pruned.fit(x, np.zeros((4, 2)), verbose=0)
     (wrapper,) = [y for y in pruned.layers if hasattr(y, "transforms")]
     for step, path in zip(wrapper.transforms, paths, strict=True):
-        assert step.weight == path
+        assert step.weight_name == path
         assert step.sparsity == pytest.approx(0.5, abs=0.04)
     pruned.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -167,7 +167,7 @@ def test_blocks_and_groups_need_an_axis_of_inputs_before_the_last():
     messages = [str(warning.message) for warning in caught]
     assert any("attention (a kernel of several axes" in m for m in messages)
     (step,) = pruned.get_layer("attention").transforms
-    assert step.weight == "output_dense.kernel" and step.sparsity == 0.5
+    assert step.weight_name == "output_dense.kernel" and step.sparsity == 0.5
     model = model_of(layers.Bidirectional(layers.LSTM(4)), SEQUENCE)
     pruned = keras_eff.prune(model, 0.5, block_shape=(1, 2), skip="head")
     assert len(pruned.layers[1].transforms) == 4

@@ -68,7 +68,7 @@ def test_weights_of_a_layer_of_the_user_s_and_of_a_chain(sequences, tmp_path):
         def call(self, inputs):
             return inputs @ self.matrix
 
-    mask = keras_eff.layers.PruningMask(weight="cell.kernel")
+    mask = keras_eff.layers.PruningMask(weight_name="cell.kernel")
     chain = keras_eff.layers.TransformedWeights(layers.LSTM(16), [mask])
     model = keras.Sequential([keras.Input((5, 8)), Mine(), chain])
     report = to_tflite(model, tmp_path / "m", "weight_only_int4", sequences)

@@ -3,9 +3,12 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.tflite import grid
+import keras_eff
 from keras_eff.tflite.execution import execute
 from keras_eff.tflite.flatbuffer import parse
+from keras_eff.tflite.grid import KernelIntegers
+from keras_eff.tflite.grid import known_grids
+from keras_eff.tflite.grid import restore_grids
 from keras_eff.tflite.inspection import inspect
 from keras_eff.tflite.packing import pack
 from tests.support.converted_files import rewritten
@@ -13,22 +16,32 @@ from tests.support.converted_files import rewritten
 CHANNEL_AXES = {"DepthwiseConv2D": (2, 3), "Conv2DTranspose": (2,)}
 
 
-def restore_grid(data, num_bits, **options):
-    return rewritten(data, grid.restore_grid, num_bits, **options)
+def restored(data, grids, **options):
+    return rewritten(data, restore_grids, grids, **options)
 
 
-def put_on_grid(model, num_bits):
-    """Rounds each kernel to integers of `num_bits`, scaled per channel."""
+def put_on_grid(model, num_bits, peak=None):
+    """Rounds each kernel to integers of `num_bits`, scaled per channel.
+
+    Returns:
+        The integers of each kernel, which end at `peak`.
+    """
+    grids = []
     for layer in model.layers:
         if not hasattr(layer, "kernel"):
             continue
         kernel = keras.ops.convert_to_numpy(layer.kernel)
         kept = CHANNEL_AXES.get(type(layer).__name__, (kernel.ndim - 1,))
         axes = tuple(axis for axis in range(kernel.ndim) if axis not in kept)
-        limit = 2 ** (num_bits - 1) - 1
+        limit = peak or 2 ** (num_bits - 1) - 1
         step = np.abs(kernel).max(axis=axes, keepdims=True) / limit
-        layer.kernel.assign(np.rint(kernel / step) * step)
+        integers = np.rint(kernel / step)
+        layer.kernel.assign(integers * step)
         layer.bias.assign(np.linspace(-0.2, 0.2, layer.bias.shape[0]))
+        moved = np.moveaxis(integers, kept, range(len(kept)))
+        rows = moved.reshape(-1, np.prod([kernel.shape[i] for i in axes]))
+        grids.append(KernelIntegers(rows.astype("int8"), num_bits))
+    return grids
 
 
 @pytest.fixture
@@ -81,10 +94,13 @@ def peaks(data):
     return sorted(np.abs(integers).max() for integers, *_ in weights(data))
 
 
-@pytest.mark.parametrize("num_bits", [3, 4, 5, 6, 7])
-def test_the_file_holds_the_trained_weights(model, samples, convert, num_bits):
-    put_on_grid(model, num_bits)
-    data = restore_grid(convert(model, samples), num_bits)
+@pytest.mark.parametrize("peak", [None, 3])
+@pytest.mark.parametrize("num_bits", [3, 4, 5, 8])
+def test_the_file_holds_the_trained_weights(
+    model, samples, convert, num_bits, peak
+):
+    grids = put_on_grid(model, num_bits, peak)
+    data = restored(convert(model, samples), grids)
     by_size = {values.size: values for values in dequantized(data)}
     kernels = [x.get_weights()[0] for x in model.layers if hasattr(x, "kernel")]
     assert len(by_size) == len(kernels) == 4
@@ -99,23 +115,21 @@ def test_the_file_holds_the_trained_weights(model, samples, convert, num_bits):
 
 @pytest.mark.parametrize("num_bits", [3, 4, 5, 6, 7])
 def test_integers_are_multiples_of_one_step(model, samples, convert, num_bits):
-    put_on_grid(model, num_bits)
+    grids = put_on_grid(model, num_bits)
     limit = 2 ** (num_bits - 1) - 1
     step = 127 // limit
-    for integers, *_ in weights(
-        restore_grid(convert(model, samples), num_bits)
-    ):
+    for integers, *_ in weights(restored(convert(model, samples), grids)):
         assert not np.any(integers % step)
         assert np.abs(integers).max() == step * limit
 
 
 @pytest.fixture
 def files(model, samples, convert, tmp_path):
-    put_on_grid(model, 4)
+    grids = put_on_grid(model, 4)
     data = convert(model, samples)
     paths = [tmp_path / "converted.tflite", tmp_path / "restored.tflite"]
     paths[0].write_bytes(data)
-    paths[1].write_bytes(restore_grid(data, 4))
+    paths[1].write_bytes(restored(data, grids))
     return paths
 
 
@@ -161,52 +175,48 @@ def test_a_bias_is_scaled_by_input_and_weight(files):
         np.testing.assert_allclose(scales[0] * scales[1], scales[2], rtol=1e-6)
 
 
-def test_weights_off_the_grid_stay(model, samples, convert):
+def test_weights_of_no_known_grid_stay(model, samples, convert):
+    grids = put_on_grid(model, 4)
+    shapes = [grid.rows.shape for grid in grids]
+    others = [KernelIntegers(np.ones(x, "int8"), 4) for x in shapes]
     data = convert(model, samples)
     for before, after in zip(
-        weights(data), weights(restore_grid(data, 4)), strict=True
+        weights(data), weights(restored(data, others)), strict=True
     ):
         np.testing.assert_array_equal(before[0], after[0])
         np.testing.assert_array_equal(before[1], after[1])
 
 
 def test_one_channel_off_the_grid_keeps_the_tensor(model, samples, convert):
-    put_on_grid(model, 4)
+    grids = put_on_grid(model, 4)
     dense = model.layers[-1]
     kernel = keras.ops.convert_to_numpy(dense.kernel).copy()
     kernel[:, 3] = np.linspace(-1, 1, len(kernel))
     dense.kernel.assign(kernel)
-    data = restore_grid(convert(model, samples), 4)
+    data = restored(convert(model, samples), grids)
     assert peaks(data) == [126, 126, 126, 127]
 
 
-def test_one_channel_that_ends_before_the_grid_keeps_the_tensor(
-    model, samples, convert
-):
-    """It lies on the grid by chance: its scale is not that of 4 bits."""
-    put_on_grid(model, 4)
-    data = parse(convert(model, samples))
-    for tensor in data.subgraphs[0].tensors:
-        stored = data.buffers[tensor.buffer].data
-        if tensor.type == schema.TensorType.INT8 and stored is not None:
-            rows = np.array(stored).view(np.int8).reshape(tensor.shape)
-            first = np.moveaxis(rows, tensor.quantization.quantizedDimension, 0)
-            # 6 of 7 in place of 7.
-            first[0] = np.sign(first[0]) * np.abs(first[0]).clip(max=109)
-            data.buffers[tensor.buffer].data = rows.reshape(-1).view(np.uint8)
-    data = pack(data)
-    assert peaks(restore_grid(data, 4)) == peaks(data) == [127] * 4
+def test_channels_may_be_turned_scaled_or_gone(model, samples, convert):
+    grids = put_on_grid(model, 4)
+    dense = model.layers[-1]
+    factors = np.float32([-1, 0, 3, -0.1, 1, 1, 1, 1, 1, -9])
+    dense.kernel.assign(dense.kernel * factors)
+    (integers, scales, *_), *_ = (
+        weight
+        for weight in weights(restored(convert(model, samples), grids))
+        if len(weight[1]) == 10
+    )
+    expected = np.sign(factors)[:, None] * grids[-1].rows * 18
+    np.testing.assert_array_equal(integers.reshape(10, -1), expected)
 
 
-def test_each_width_of_a_model_is_restored_in_its_turn(model, samples, convert):
-    put_on_grid(model, 6)
+def test_widths_of_a_model_are_mixed(model, samples, convert):
+    wide = put_on_grid(model, 6)[-1]
     dense = model.layers[-1].get_weights()
-    put_on_grid(model, 4)
+    grids = put_on_grid(model, 4)
     model.layers[-1].set_weights(dense)
-    data = convert(model, samples)
-    both = restore_grid(restore_grid(data, 4), 6)
-    assert peaks(both) == [124, 126, 126, 126]
-    both = restore_grid(restore_grid(data, 6), 4)
+    both = restored(convert(model, samples), [*grids[:-1], wide])
     assert peaks(both) == [124, 126, 126, 126]
 
 
@@ -216,9 +226,9 @@ def test_a_shared_layer_is_restored_once_for_all_its_uses(
     inputs = keras.Input((10, 10, 3), batch_size=1)
     shared = keras.layers.Conv2D(3, 3, padding="same", activation="relu")
     model = keras.Model(inputs, shared(shared(inputs)))
-    put_on_grid(model, 4)
+    grids = put_on_grid(model, 4)
     path = tmp_path / "shared.tflite"
-    path.write_bytes(restore_grid(convert(model, samples), 4))
+    path.write_bytes(restored(convert(model, samples), grids))
     assert peaks(path.read_bytes()) == [126]
     execution = execute(path, [samples])
     expected = np.concatenate([model(sample[None]) for sample in samples])
@@ -227,26 +237,27 @@ def test_a_shared_layer_is_restored_once_for_all_its_uses(
 
 
 def test_a_weight_that_another_operator_reads_stays(model, samples, convert):
-    put_on_grid(model, 4)
+    grids = put_on_grid(model, 4)
     changed = parse(convert(model, samples))
     graph = changed.subgraphs[0]
     weight = graph.operators[0].inputs[1]
     graph.outputs = np.append(graph.outputs, weight).astype(np.int32)
-    data = restore_grid(pack(changed), 4)
+    data = restored(pack(changed), grids)
     assert peaks(data) == [126, 126, 126, 127]
 
 
-def test_float_and_sparse_files_stay(converted):
+def test_float_and_sparse_files_stay(converted, model):
+    grids = put_on_grid(model, 4)
     for name in ("dense", "sparse", "lstm"):
         data = pack(parse(converted(name).data))
-        assert len(restore_grid(data, 4)) <= len(data)
+        assert len(restored(data, grids)) <= len(data)
 
 
 @pytest.fixture
 def int4_file(model, samples, convert, tmp_path):
-    put_on_grid(model, 4)
+    grids = put_on_grid(model, 4)
     path = tmp_path / "int4.tflite"
-    path.write_bytes(restore_grid(convert(model, samples), 4, stored_bits=4))
+    path.write_bytes(restored(convert(model, samples), grids, stored_bits=4))
     return path
 
 
@@ -282,9 +293,9 @@ def test_both_kernel_sets_agree_on_4_bits(int4_file, model, samples):
 @pytest.mark.parametrize("num_bits, steps", [(2, 7), (3, 2)])
 def test_fewer_bits_keep_fine_biases_in_4(num_bits, steps, model, convert):
     samples = np.random.default_rng(0).standard_normal((30, 10, 10, 3))
-    put_on_grid(model, num_bits)
+    grids = put_on_grid(model, num_bits)
     data = convert(model, samples.astype("float32"))
-    file = parse(restore_grid(data, num_bits, stored_bits=4))
+    file = parse(restored(data, grids, stored_bits=4))
     (tensor,) = (
         t
         for t in file.subgraphs[0].tensors
@@ -299,13 +310,22 @@ def test_fewer_bits_keep_fine_biases_in_4(num_bits, steps, model, convert):
     np.testing.assert_allclose(integers * scales, kernel.T, atol=1e-6)
 
 
-@pytest.mark.parametrize("num_bits", [5, 8])
-def test_wider_weights_do_not_fit_4_bits(num_bits, converted):
-    with pytest.raises(ValueError, match=rf"\[2, 4\].*num_bits={num_bits}"):
-        restore_grid(converted("dense").data, num_bits, stored_bits=4)
+def test_wider_weights_stay_of_8_bits_in_a_file_of_4(model, samples, convert):
+    grids = put_on_grid(model, 5)
+    data = restored(convert(model, samples), grids, stored_bits=4)
+    assert peaks(data) == [120] * 4
 
 
-@pytest.mark.parametrize("num_bits", [1, 8, 4.5, None])
-def test_other_widths_are_refused(converted, num_bits):
-    with pytest.raises(ValueError, match="Received: num_bits="):
-        restore_grid(converted("dense").data, num_bits)
+def test_a_model_tells_the_integers_of_its_kernels():
+    chain = [keras_eff.layers.WeightFakeQuant(3, (-2, -1))]
+    layer = keras.layers.DepthwiseConv2D(2, depth_multiplier=2)
+    layer = keras_eff.layers.TransformedWeights(layer, chain)
+    bias = keras_eff.layers.WeightFakeQuant(4, weight_name="bias")
+    dense = keras_eff.layers.TransformedWeights(keras.layers.Dense(2), [bias])
+    nested = keras.Sequential([keras.Input((2, 2, 3)), layer])
+    (grid,) = known_grids(keras.Sequential([nested, dense]))
+    assert grid.num_bits == 3 and grid.rows.shape == (6, 4)
+    kernel = keras.ops.convert_to_numpy(layer.transformed_variables()[0])
+    rows = kernel.reshape(4, 6).T
+    scales = np.abs(rows).max(axis=1, keepdims=True) / 3
+    np.testing.assert_allclose(grid.rows * scales, rows, rtol=1e-6)

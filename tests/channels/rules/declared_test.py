@@ -95,10 +95,20 @@ def test_channels_go_along_the_axes_that_are_declared(register, same_as_masked):
     assert not plan.without_macs
 
 
-def test_masks_of_declared_weights_are_cut_with_them(register):
+class Mask(keras_eff.layers.WeightTransform):
+    order = 0
+
+    def build(self, shape):
+        self.mask = self.add_weight(shape=shape)
+
+    def call(self, weight):
+        return weight * self.mask
+
+
+def test_state_of_steps_is_cut_with_a_declared_weight(register):
     register(Projection)
-    mask = keras_eff.layers.PruningMask("matrix")
-    own = keras_eff.layers.TransformedWeights(Projection(6, name="own"), [mask])
+    steps = [Mask("matrix")]
+    own = keras_eff.layers.TransformedWeights(Projection(6, name="own"), steps)
     plan = keras_eff.plan_channels(between(own), 0.5)
     (step,) = plan.remove().get_layer("own").transforms
     assert tuple(step.mask.shape) == (3, 1, 4)

@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import keras
@@ -10,7 +11,8 @@ from keras_eff.layers import PrunableConv2D
 from keras_eff.layers import PrunableDense
 from keras_eff.layers import PrunableDepthwiseConv2D
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.prunable_layer import PrunableLayer
+from keras_eff.layers.prunable_layers import PrunableLayer
+from keras_eff.schedules import ConstantSparsity
 from keras_eff.schedules import PolynomialDecay
 
 SCHEDULE = PolynomialDecay(0.0, 0.8, 0, 9)
@@ -19,6 +21,14 @@ LAYERS = {
     "conv1d": (PrunableConv1D, {"filters": 6, "kernel_size": 3}, (5, 4)),
     "conv2d": (PrunableConv2D, {"filters": 6, "kernel_size": 2}, (5, 4, 4)),
     "depthwise": (PrunableDepthwiseConv2D, {"kernel_size": 2}, (5, 4, 4)),
+}
+
+# What a twin takes too.
+OPTIONS = {
+    "dense": {"activation": "relu"},
+    "conv1d": {"padding": "causal"},
+    "conv2d": {"strides": 2, "padding": "same"},
+    "depthwise": {"depth_multiplier": 2},
 }
 
 each_layer = pytest.mark.parametrize("kind", LAYERS)
@@ -42,6 +52,41 @@ def pruned_model(kind, **options):
 def data(kind):
     x = np.random.default_rng(0).normal(size=(8, *LAYERS[kind][2]))
     return x.astype("float32")
+
+
+@each_layer
+def test_contract(kind, contract):
+    schedule = ConstantSparsity(0.5)
+    contract(
+        lambda: make(
+            kind, schedule=schedule, block_shape=(2, 1), **OPTIONS[kind]
+        ),
+        LAYERS[kind][2],
+    )
+
+
+@each_layer
+def test_it_computes_and_trains_as_its_twin(kind, check_twin):
+    cls, arguments, shape = LAYERS[kind]
+
+    def make_twin():
+        return cls.twin(**arguments, **OPTIONS[kind])
+
+    check_twin(lambda: make(kind, **OPTIONS[kind]), make_twin, shape)
+
+
+@each_layer
+def test_sizes_and_schedule_are_taken_by_place(kind):
+    cls, arguments, _ = LAYERS[kind]
+    layer = cls(*arguments.values(), SCHEDULE)
+    assert layer.schedule == SCHEDULE
+    names = [*arguments, "schedule", "pattern", "block_shape", "kwargs"]
+    assert list(inspect.signature(cls).parameters) == names
+    assert (cls.__name__, cls.__qualname__) == (
+        f"Prunable{cls.twin.__name__}",
+    ) * 2
+    with pytest.raises(TypeError, match=next(iter(arguments))):
+        cls()
 
 
 @each_layer
@@ -167,3 +212,54 @@ def test_the_base_is_not_public():
 
     assert not hasattr(keras_eff.layers, "PrunableLayer")
     assert issubclass(PrunableDense, PrunableLayer)
+
+
+def test_a_channel_is_a_unit():
+    layer = PrunableDense(4, pattern="channel")
+    layer.build((None, 3))
+    layer.transforms[0].prune(0.5, np.tile(np.float32([3, 1, 4, 2]), (3, 1)))
+    mask = ops.convert_to_numpy(layer.transforms[0].mask)
+    assert mask.tolist() == [[True, False, True, False]] * 3
+
+
+def test_a_block_lies_over_inputs_and_units():
+    layer = PrunableDense(2, block_shape=(4, 1))
+    layer.build((None, 8))
+    saliency = np.float32([[1, 2]] * 4 + [[4, 3]] * 4)
+    layer.transforms[0].prune(0.25, saliency)
+    mask = ops.convert_to_numpy(layer.transforms[0].mask)
+    assert mask.tolist() == [[False, True]] * 4 + [[True, True]] * 4
+
+
+def test_n_of_m_lie_along_the_input_channels():
+    layer = PrunableConv1D(5, 3, pattern="1:2")
+    layer.build((None, 6, 4))
+    saliency = np.random.default_rng(0).random((3, 4, 5), "float32")
+    layer.transforms[0].prune(0.5, saliency)
+    mask = ops.convert_to_numpy(layer.transforms[0].mask)
+    pairs = saliency.reshape(3, 2, 2, 5)
+    expected = pairs == pairs.max(axis=2, keepdims=True)
+    np.testing.assert_array_equal(mask, expected.reshape(3, 4, 5))
+
+
+def test_a_channel_is_a_filter():
+    layer = PrunableConv2D(4, 3, pattern="channel")
+    layer.build((None, 6, 5, 2))
+    saliency = np.random.default_rng(0).random((3, 3, 2, 4), "float32")
+    saliency[..., [1, 2]] += 1
+    layer.transforms[0].prune(0.5, saliency)
+    mask = ops.convert_to_numpy(layer.transforms[0].mask)
+    expected = np.broadcast_to([False, True, True, False], mask.shape)
+    np.testing.assert_array_equal(mask, expected)
+    outputs = ops.convert_to_numpy(layer(np.ones((1, 6, 5, 2))))
+    assert ((outputs == 0).all(axis=(0, 1, 2)) == ~expected[0, 0, 0]).all()
+
+
+def test_a_channel_is_a_window_of_one_input_and_multiplier():
+    layer = PrunableDepthwiseConv2D(3, pattern="channel", depth_multiplier=2)
+    layer.build((None, 6, 5, 2))
+    saliency = np.float32([[1, 4], [3, 2]]) * np.ones((3, 3, 1, 1), "float32")
+    layer.transforms[0].prune(0.5, saliency)
+    mask = ops.convert_to_numpy(layer.transforms[0].mask)
+    expected = np.broadcast_to([[False, True], [True, False]], mask.shape)
+    np.testing.assert_array_equal(mask, expected)
