@@ -74,7 +74,9 @@ def experiment(seed, data):
     schedule = keras_eff.schedules.IterativeSparsity(
         _FRACTION.value, _ROUNDS.value, round_steps=1
     )
-    pruning = keras_eff.callbacks.PruningScheduler(schedule, scope="global")
+    pruning = keras_eff.callbacks.PruningScheduler(
+        schedule, distribution="global"
+    )
     for step in range(_ROUNDS.value):
         pruning.apply(model, step)
         rewind(model, first_values)

@@ -10,7 +10,8 @@ JSON lines, a report with pictures; a run that was stopped goes on there.
     python examples/pareto_cifar10.py --train_size=10000 --epochs=10
     python examples/pareto_cifar10.py --dataset=mnist_5k --noflip --widths=0.1
 
-The survey trains on all images for 100 epochs: `--epochs=100`.
+The survey trains on all images for 100 epochs: `--epochs=100`. What runs the
+files is chosen as in `keras-eff measure`, by --runner and the options with it.
 
 Reference:
     - [Menghani, 2021](https://arxiv.org/abs/2106.08962), section 4
@@ -24,12 +25,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Twice as fast on CPUs for which TensorFlow leaves oneDNN off by itself.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+import click
 import keras
 from absl import app
 from absl import flags
 
-from keras_eff.command_line.runners import define_runner_flags
-from keras_eff.command_line.runners import make_runners
+from keras_eff.command_line.runners import read_runners
 from support import image_data
 from support.row_file import RowFile
 from support.row_file import settle
@@ -85,7 +86,6 @@ flags.register_validator(
     lambda widths: all(map(_is_width, widths)),
     "must be numbers of 0.01 or more, such as 0.25",
 )
-define_runner_flags(flags.FLAGS)
 _KEYS = ("column", "width", "seed", "file")
 
 
@@ -131,8 +131,11 @@ def make_files(folder, rows):
         keras.backend.clear_session()
 
 
-def main(_):
-    runners = make_runners(flags.FLAGS)
+def main(arguments):
+    try:
+        runners = read_runners(arguments[1:])
+    except click.UsageError as error:
+        raise app.UsageError(error.format_message()) from error
     folder = pathlib.Path(_OUT_DIR.value)
     settle(folder, settings())
     (folder / "files").mkdir(exist_ok=True)
@@ -151,4 +154,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=lambda argv: flags.FLAGS(argv, known_only=True))

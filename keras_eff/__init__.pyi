@@ -20,9 +20,14 @@ from .graph.register_layer import WeightAxes as WeightAxes
 from .graph.register_layer import register_layer as register_layer
 from .planning import plan_channels as plan_channels
 from .planning import remove_channels as remove_channels
+from .pruning import Sparsity as Sparsity
+from .pruning import WeightSparsity as WeightSparsity
 from .pruning import prune as prune
 from .pruning import sparsity as sparsity
 from .pruning import strip as strip
+from .quantization import Coverage as Coverage
+from .quantization import QuantizationSensitivity as QuantizationSensitivity
+from .quantization import RoundingEffect as RoundingEffect
 from .quantization import calibrate as calibrate
 from .quantization import coverage as coverage
 from .quantization import quantization_sensitivity as quantization_sensitivity

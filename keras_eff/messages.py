@@ -1,12 +1,10 @@
 """What the commands tell the user on standard error."""
 
 import contextlib
-import difflib
 import logging as standard_logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterable
 from collections.abc import Iterator
 
 from absl import logging
@@ -34,12 +32,6 @@ def tell_error(error: Exception) -> None:
     """Tells what is wrong, and logs where that comes from."""
     tell(f"error: {error}")
     logging.debug("that error comes from here:", exc_info=error)
-
-
-def did_you_mean(word: str, words: Iterable[str], prefix: str = "") -> str:
-    """Returns a question with the word most like `word`, or nothing."""
-    similar = difflib.get_close_matches(word, list(words), n=1)
-    return "".join(f" Did you mean {prefix}{name}?" for name in similar)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import pytest
 from absl import logging
 
 from keras_eff.messages import announce
-from keras_eff.messages import did_you_mean
 from keras_eff.messages import log_to_stderr
 from keras_eff.messages import tell
 from keras_eff.messages import without_warnings
@@ -18,13 +17,6 @@ def test_further_lines_of_a_message_are_indented(capsys):
     tell("error: it failed\n\n the tool says:\nno")
     text = "keras-eff: error: it failed\n     the tool says:\n    no\n"
     assert capsys.readouterr().err == text
-
-
-def test_only_a_similar_word_is_suggested():
-    assert did_you_mean("mesure", ["inspect", "measure"]) == (
-        " Did you mean measure?"
-    )
-    assert did_you_mean("xyz", ["inspect", "measure"]) == ""
 
 
 def test_the_log_of_the_package_becomes_messages(capsys):

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from keras_eff.latency import Remote
-from keras_eff.latency.ssh import SshShell
+from keras_eff.latency.devices.ssh import SshShell
 from tests.latency.stand_ins import HANG_ALONE
 from tests.latency.stand_ins import Scripts
 from tests.latency.stand_ins import has_ended

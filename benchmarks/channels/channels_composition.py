@@ -39,7 +39,7 @@ def pruned(model, data):
     steps = FLAGS.tune_epochs * -(-len(data[1]) // 64)
     schedule = PolynomialDecay(0.0, 0.8, 0, steps * 2 // 3)
     model = keras_eff.prune(model, schedule)
-    callbacks = [PruningScheduler(frequency=1)]
+    callbacks = [PruningScheduler(interval=1)]
     return channels.fit(model, data, FLAGS.tune_epochs, 1e-3, callbacks)
 
 

@@ -51,7 +51,7 @@ fit = functools.partial(train, from_logits=True)
 METHODS = {
     "magnitude/layer": ({}, {}),
     "magnitude/global": ({}, {"scope": "global"}),
-    "ERK + RigL": ({}, {"scope": "erk", "regrow": "gradient"}),
+    "ERK + RigL": ({}, {"distribution": "erk", "regrow": "gradient"}),
     "momentum (SNFS)": ({}, {"regrow": "momentum"}),
     "2:4": ({"pattern": "2:4"}, {}),
     "blocks of 4x1": ({"block_shape": (4, 1)}, {}),
@@ -101,8 +101,8 @@ def pruned_model(model, method, sparsity, data):
     steps = FLAGS.tune_epochs * -(-len(data[1]) // 64)
     schedule = PolynomialDecay(0.0, sparsity, 0, steps * 2 // 3 // 10 * 10)
     callback = PruningScheduler(
-        frequency=10,
-        data=data if "regrow" in scheduling else None,
+        interval=10,
+        dataset=data if "regrow" in scheduling else None,
         **scheduling,
     )
     pruned = keras_eff.prune(model, schedule, **pruning)

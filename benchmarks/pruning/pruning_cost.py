@@ -84,7 +84,7 @@ def print_steps():
         (compiled(keras, convnet(keras)), []),
         (
             compiled(keras, pruned),
-            [keras_eff.callbacks.PruningScheduler(frequency=100)],
+            [keras_eff.callbacks.PruningScheduler(interval=100)],
         ),
         (compiled(tf_keras, convnet(tf_keras)), []),
         (

@@ -33,8 +33,8 @@ from benchmarks.tuning import live_search_trials
 from benchmarks.tuning.many_workers import ENVIRONMENT
 from benchmarks.tuning.many_workers import events
 from benchmarks.tuning.many_workers import repeated
-from keras_eff.tuning import median_rule
-from keras_eff.tuning.learning_curves import LearningCurves
+from keras_eff.tuning.median_stopping import median_rule
+from keras_eff.tuning.median_stopping.learning_curves import LearningCurves
 from keras_eff.tuning.read_trials import read_trials
 
 FLAGS = flags.FLAGS

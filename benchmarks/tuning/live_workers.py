@@ -1,7 +1,7 @@
 """Whether a search of a chief and workers survives with `MedianStopping`.
 
-The search of live_search.py, by a chief and workers of `keras_eff.tuning.
-launch`, of which one is killed (SIGKILL) in the middle of a trial.
+The search of live_search.py, by a chief and workers of `keras-eff launch`, of
+which one is killed (SIGKILL) in the middle of a trial.
 
     python -m benchmarks.tuning.live_workers
 """

@@ -45,7 +45,7 @@ def events(folder):
 
 
 def start(folder, script=_SCRIPT, *arguments):
-    argv = [sys.executable, "-m", "keras_eff.tuning.launch"]
+    argv = [sys.executable, "-m", "keras_eff", "launch"]
     argv += [
         f"--workers={FLAGS.workers}",
         f"--project_dir={folder / 'project'}",

@@ -31,7 +31,7 @@ from absl import flags
 
 from benchmarks.support.rows import append
 from benchmarks.support.rows import read
-from keras_eff.tuning import median_rule
+from keras_eff.tuning.median_stopping import median_rule
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

@@ -3,13 +3,14 @@ import warnings
 import keras
 from keras import ops
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
 from keras_eff.callbacks.after_history import after_history
 from keras_eff.callbacks.steps import accumulation_steps
-from keras_eff.callbacks.steps import check_frequency
 from keras_eff.callbacks.steps import check_schedule
 from keras_eff.callbacks.steps import iterations
+from keras_eff.channels.choice import SCOPES
 from keras_eff.channels.choice import Limits
-from keras_eff.channels.choice import check_scope
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.planner import Planner
 from keras_eff.channels.silent import constrain
@@ -20,6 +21,8 @@ from keras_eff.distillation.method_patches import in_scope_of
 from keras_eff.graph.walk import check_graph
 from keras_eff.graph.walk import is_graph
 from keras_eff.pruning.pruning_plan import TRAIN_LONGER
+from keras_eff.renamed import renamed_arguments
+from keras_eff.renamed import renamed_attribute
 
 # A step after any training.
 _FAR = 2**40
@@ -28,7 +31,7 @@ _FAR = 2**40
 class ChannelPruning(keras.callbacks.Callback):
     """Silences more and more channels of a model while it trains.
 
-    Every `frequency` steps of the optimizer, the channels of least saliency are
+    Every `interval` steps of the optimizer, the channels of least saliency are
     set to zero, until the share that the schedule asks for at that step is
     gone: weights, biases, and scales and offsets of normalizations, of all
     layers that are tied. Afterwards the channels are taken out, which leaves
@@ -60,7 +63,7 @@ class ChannelPruning(keras.callbacks.Callback):
     Args:
         schedule: Function of the step that returns the sparsity in [0, 1),
             such as a `keras_eff.schedules.SparsitySchedule`.
-        frequency: Positive integer, steps from one update to the next.
+        interval: Positive integer, steps from one update to the next.
         saliency: See `keras_eff.plan_channels`.
         scope: "layer" or "global", see `keras_eff.plan_channels`.
         max_layer_sparsity: See `keras_eff.plan_channels`.
@@ -82,7 +85,7 @@ class ChannelPruning(keras.callbacks.Callback):
     ...     [keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(2)]
     ... )
     >>> model.compile("adam", "mse")
-    >>> pruning = keras_eff.callbacks.ChannelPruning(schedule, frequency=2)
+    >>> pruning = keras_eff.callbacks.ChannelPruning(schedule, interval=2)
     >>> x, y = np.ones((80, 4)), np.ones((80, 2))
     >>> history = model.fit(x, y, 10, callbacks=[pruning], verbose=0)
     >>> keras_eff.remove_channels(model).layers[1].units
@@ -92,10 +95,13 @@ class ChannelPruning(keras.callbacks.Callback):
         - [Zhu & Gupta, 2017](https://arxiv.org/abs/1710.01878), the schedule
     """
 
+    frequency = renamed_attribute("frequency", "interval")
+
+    @renamed_arguments(frequency="interval")
     def __init__(
         self,
         schedule,
-        frequency=100,
+        interval=100,
         *,
         saliency="l1",
         scope="layer",
@@ -107,12 +113,10 @@ class ChannelPruning(keras.callbacks.Callback):
     ):
         super().__init__()
         check_schedule(schedule)
-        check_frequency(frequency)
-        check_scope(scope)
         self.schedule = schedule
-        self.frequency = frequency
+        self.interval = read_integer("interval", interval, 1)
         self.saliency = saliency
-        self.scope = scope
+        self.scope = read_choice("scope", scope, SCOPES)
         self.skip = skip
         self.dataset = dataset
         self._limits = Limits(multiple_of, min_channels, max_layer_sparsity)
@@ -143,7 +147,7 @@ class ChannelPruning(keras.callbacks.Callback):
             self._begin()
         self._num_batches += 1
         before, self._step = self._step, self._steps_made()
-        if self._step // self.frequency > before // self.frequency:
+        if self._step // self.interval > before // self.interval:
             self._update(self._step, self._planner())
         else:
             self._silence()
@@ -193,14 +197,14 @@ class ChannelPruning(keras.callbacks.Callback):
             return False
         batches *= self.params["epochs"] - epoch
         end = self._step + batches // accumulation_steps(self.model)
-        last = end // self.frequency * self.frequency
+        last = end // self.interval * self.interval
         reached, asked = float(self.schedule(last)), float(self.schedule(_FAR))
         if not self._is_short(reached, asked):
             return False
         warnings.warn(
             f"{self.schedule} cannot finish: training ends at step {end} and "
-            f"its last update, at step {last} with frequency="
-            f"{self.frequency}, silences a share of {reached:.4g}, not "
+            f"its last update, at step {last} with interval="
+            f"{self.interval}, silences a share of {reached:.4g}, not "
             f"{asked:.4g}: {TRAIN_LONGER}",
             stacklevel=2,
         )
@@ -245,7 +249,7 @@ class ChannelPruning(keras.callbacks.Callback):
                 stacklevel=2,
             )
         self._first = self._step = self._iterations()
-        last = self._step // self.frequency * self.frequency
+        last = self._step // self.interval * self.interval
         self._update(last, planner)
 
     def _iterations(self):

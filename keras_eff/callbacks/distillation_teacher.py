@@ -8,15 +8,15 @@ from keras_eff.callbacks.steps import iterations
 from keras_eff.distillation.distillation_arguments import checked_losses
 from keras_eff.distillation.distillation_arguments import checked_weights
 from keras_eff.distillation.distillation_arguments import pair_of
-from keras_eff.distillation.distillation_arguments import student_weight_at
 from keras_eff.distillation.distillation_arguments import weight_at
-from keras_eff.distillation.distillation_batches import Lesson
+from keras_eff.distillation.distillation_arguments import weights_at
 from keras_eff.distillation.distillation_loss import mended
 from keras_eff.distillation.distillation_loss import names_of
 from keras_eff.distillation.distillation_state import DistillationState
 from keras_eff.distillation.method_patches import in_scope_of
 from keras_eff.distillation.method_patches import patched
 from keras_eff.distillation.method_patches import with_metric
+from keras_eff.distillation.taught_loss import TaughtLoss
 from keras_eff.distillation.teacher import Teacher
 from keras_eff.distillation.teacher import check_layers
 from keras_eff.distillation.teacher import check_teacher
@@ -113,7 +113,7 @@ class DistillationTeacher(keras.callbacks.Callback):
             distillation_loss_weights, len(self.distillation_losses)
         )
         self.student_loss_weight = student_loss_weight
-        student_weight_at(student_loss_weight, 0)
+        self._student_weight_at(0)
         self.from_logits = from_logits
         self._state = None
 
@@ -142,7 +142,7 @@ class DistillationTeacher(keras.callbacks.Callback):
         )
         with in_scope_of(student):
             self._state = DistillationState(len(losses))
-            self._lesson = Lesson(
+            self._taught_loss = TaughtLoss(
                 student, teacher, losses, self._state, for_student
             )
         self._set_weights_of(0)
@@ -153,7 +153,7 @@ class DistillationTeacher(keras.callbacks.Callback):
             # Its trainer lists the state of a step before the first one.
             self._exit.enter_context(with_metric(student, self._state))
         # A step of its own: JAX would take up the one compiled for the last
-        # lesson of this student.
+        # loss that this student is taught.
         step = functools.partial(student.train_step)
         plain = patched(student, train_function=None, train_step=step)
         with self._taught(), plain:
@@ -176,13 +176,15 @@ class DistillationTeacher(keras.callbacks.Callback):
         self._check_taught(not self._is_awaited)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check_taught(self._lesson.was_entered or not self._has_stepped())
+        self._check_taught(
+            self._taught_loss.was_entered or not self._has_stepped()
+        )
 
     def on_train_end(self, logs=None):
-        was_taught = self._lesson.was_entered or not self._has_stepped()
+        was_taught = self._taught_loss.was_entered or not self._has_stepped()
         self._turn.close()
         self._exit.close()
-        self._state = self._lesson = self._train_function = None
+        self._state = self._taught_loss = self._train_function = None
         for loss in self.distillation_losses:
             if hasattr(loss, "drop"):
                 loss.drop()
@@ -200,9 +202,13 @@ class DistillationTeacher(keras.callbacks.Callback):
 
     def _set_weights_of(self, epoch):
         self._state.set_weights_of_epoch(
-            student_weight_at(self.student_loss_weight, epoch),
-            [weight_at(w, epoch) for w in self.distillation_loss_weights],
+            self._student_weight_at(epoch),
+            weights_at(self.distillation_loss_weights, epoch),
         )
+
+    def _student_weight_at(self, epoch):
+        weight = self.student_loss_weight
+        return weight_at("student_loss_weight", weight, epoch, "[0, 1]")
 
     def _await_batch(self):
         self._turn.close()
@@ -243,16 +249,16 @@ class DistillationTeacher(keras.callbacks.Callback):
         try:
             with self._taught():
                 yield
-            self._check_taught(self._lesson.was_entered)
+            self._check_taught(self._taught_loss.was_entered)
         except BaseException:
             self._exit.close()
             raise
 
     @contextlib.contextmanager
     def _taught(self):
-        """The student computes the loss of its lesson."""
+        """The student computes the loss that it is taught."""
         reporting = with_metric(self._student, self._state)
-        teaching = patched(self._student, **self._lesson.overrides)
+        teaching = patched(self._student, **self._taught_loss.overrides)
         with reporting, teaching, patched(self._state, is_reported=True):
             yield
 

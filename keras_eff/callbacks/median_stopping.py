@@ -7,14 +7,16 @@ import weakref
 import keras
 from absl import logging
 
-from keras_eff.tuning import median_rule
-from keras_eff.tuning.learning_curves import LearningCurves
-from keras_eff.tuning.median_arguments import check_integer
-from keras_eff.tuning.median_arguments import check_may_come
-from keras_eff.tuning.median_arguments import check_others
-from keras_eff.tuning.median_arguments import inferred_mode
-from keras_eff.tuning.median_arguments import missing_value
-from keras_eff.tuning.trial_watch import TrialWatch
+from keras_eff.arguments import read_boolean
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
+from keras_eff.tuning.median_stopping import median_rule
+from keras_eff.tuning.median_stopping.arguments import check_may_come
+from keras_eff.tuning.median_stopping.arguments import check_names
+from keras_eff.tuning.median_stopping.arguments import inferred_mode
+from keras_eff.tuning.median_stopping.arguments import missing_value
+from keras_eff.tuning.median_stopping.learning_curves import LearningCurves
+from keras_eff.tuning.median_stopping.trial_watch import TrialWatch
 
 
 class MedianStopping(keras.callbacks.Callback):
@@ -117,15 +119,12 @@ class MedianStopping(keras.callbacks.Callback):
         dry_run=False,
     ):
         super().__init__()
-        check_integer("min_trials", min_trials, 1)
-        check_integer("warmup_epochs", warmup_epochs, 0)
-        check_integer("interval", interval, 1)
-        check_others(monitor, mode, min_delta, directory, dry_run)
-        self.min_trials = min_trials
-        self.warmup_epochs = warmup_epochs
-        self.interval = interval
-        self.min_delta = min_delta
-        self.dry_run = dry_run
+        check_names(monitor, mode, directory)
+        self.min_trials = read_integer("min_trials", min_trials, 1)
+        self.warmup_epochs = read_integer("warmup_epochs", warmup_epochs, 0)
+        self.interval = read_integer("interval", interval, 1)
+        self.min_delta = read_number("min_delta", min_delta, "[0, inf)")
+        self.dry_run = read_boolean("dry_run", dry_run)
         self.mode = None if mode == "auto" else mode
         self._watch = None if tuner is None else TrialWatch(tuner)
         self._follow(tuner, monitor)

@@ -2,34 +2,37 @@ import copy
 
 import keras
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.callbacks.after_history import after_history
 from keras_eff.callbacks.after_history import is_before_history
 from keras_eff.callbacks.steps import StepCounter
 from keras_eff.callbacks.steps import accumulation_steps
-from keras_eff.callbacks.steps import check_frequency
 from keras_eff.callbacks.steps import check_schedule
 from keras_eff.pruning import mask_update
 from keras_eff.pruning import pruning_plan
 from keras_eff.pruning.dense_gradients import DenseGradients
 from keras_eff.pruning.mask_floors import MaskFloors
+from keras_eff.pruning.mask_update import DISTRIBUTIONS
 from keras_eff.pruning.prunable import are_built
 from keras_eff.pruning.prunable import prunables
 from keras_eff.pruning.prunable import store_zeros
-from keras_eff.pruning.pruning_arguments import check_choices
-from keras_eff.pruning.pruning_arguments import check_data
-from keras_eff.pruning.pruning_arguments import check_fraction
 from keras_eff.pruning.saliency import CRITERIA
-from keras_eff.pruning.saliency import Evidence
+from keras_eff.pruning.saliency import SALIENCIES
+from keras_eff.pruning.saliency import WeightStatistics
+from keras_eff.pruning.saliency import check_dataset
 from keras_eff.pruning.saliency import saliencies_of
+from keras_eff.renamed import renamed_arguments
+from keras_eff.renamed import renamed_attribute
 
-# The share of the training in which weights are exchanged (RigL).
-_REGROWTH_SHARE = 0.75
+_OR_FUNCTION = "or a function"
 
 
 class PruningScheduler(keras.callbacks.Callback):
     """Prunes the prunable layers of a model while it trains.
 
-    Every `frequency` steps of the optimizer, each mask is set anew: the
+    Every `interval` steps of the optimizer, each mask is set anew: the
     weights of least saliency go, until the share that the schedule asks for
     at that step is gone. A layer's own schedule comes before that of the
     callback. Pruned weights stay zero; with `regrow` some come back, as 0, in
@@ -53,15 +56,15 @@ class PruningScheduler(keras.callbacks.Callback):
         schedule: Function of the step that returns the sparsity in [0, 1),
             such as a `keras_eff.schedules.SparsitySchedule`; for the layers
             without one.
-        frequency: Positive integer, steps from one update to the next.
+        interval: Positive integer, steps from one update to the next.
         saliency: What a weight `w` is worth: "magnitude", `|w|`; "momentum",
             the optimizer's mean of past gradients `|m|`; "taylor", `|w g|`
             with the gradient `g` of the loss; "obd", `w**2 h / 2` with `h` the
             mean square of the gradients of single samples; or a function from
             a weight to as many numbers, 0 or more, in NumPy.
-        scope: "layer", every weight has the sparsity asked for; "global", all
-            layers of one schedule share a budget; "erk", they have it by
-            Erdős–Rényi-Kernel, more for larger layers.
+        distribution: "uniform", every weight has the sparsity asked for;
+            "global", all layers of one schedule share a budget; "erk", they
+            have it by Erdős–Rényi-Kernel, more for larger layers.
         regrow: What takes the place of weights: None, nothing; "gradient",
             pruned weights of the largest gradient (RigL); "momentum", those of
             the largest mean gradient, which the optimizer keeps for pruned
@@ -69,12 +72,12 @@ class PruningScheduler(keras.callbacks.Callback):
         regrow_fraction: Float in (0, 1), share of the kept weights that an
             update exchanges at first; it falls as a half cosine to 0 at three
             quarters of the training. Or a function of the step.
-        data: Tuple of arrays `(x, y)` or `(x, y, sample_weight)`, for "taylor",
-            "obd" and "gradient": each update draws 128 rows.
+        dataset: Tuple of arrays `(x, y)` or `(x, y, sample_weight)`, for
+            "taylor", "obd" and "gradient": each update draws 128 rows.
 
     Raises:
-        ValueError: If an argument is out of range, a choice needs `data`, or,
-            when training begins, if the model has nothing to prune, a layer
+        ValueError: If an argument is out of range, a choice needs `dataset`,
+            or, when training begins, if the model has nothing to prune, a layer
             has no schedule, or a pattern cannot reach its sparsity.
 
     Example:
@@ -84,7 +87,7 @@ class PruningScheduler(keras.callbacks.Callback):
     ...     [keras.Input((20,)), keras_eff.layers.PrunableDense(5, schedule)]
     ... )
     >>> model.compile("adam", "mse")
-    >>> pruning = keras_eff.callbacks.PruningScheduler(frequency=2)
+    >>> pruning = keras_eff.callbacks.PruningScheduler(interval=2)
     >>> x, y = np.ones((80, 20)), np.ones((80, 5))
     >>> history = model.fit(x, y, 10, callbacks=[pruning], verbose=0)
     >>> round(history.history["sparsity"][-1], 3)
@@ -95,37 +98,50 @@ class PruningScheduler(keras.callbacks.Callback):
         - [Evci et al., 2020](https://arxiv.org/abs/1911.11134), RigL and ERK
         - [Dettmers & Zettlemoyer, 2019](https://arxiv.org/abs/1907.04840),
           sparse momentum (SNFS). Layers do not take weights from one another
-          unless `scope` is "global", where the largest momentum wins.
+          unless `distribution` is "global", where the largest momentum wins.
         - [LeCun et al., 1990](https://papers.nips.cc/paper/250), OBD, with the
           empirical Fisher information for the second derivatives
         - [Molchanov et al., 2019](https://arxiv.org/abs/1906.10771), "taylor"
     """
 
+    data = renamed_attribute("data", "dataset")
+    frequency = renamed_attribute("frequency", "interval")
+
+    @renamed_arguments(
+        data="dataset",
+        frequency="interval",
+        scope=("distribution", {"layer": "uniform"}),
+    )
     def __init__(
         self,
         schedule=None,
-        frequency=100,
+        interval=100,
         *,
         saliency="magnitude",
-        scope="layer",
+        distribution="uniform",
         regrow=None,
         regrow_fraction=0.3,
-        data=None,
+        dataset=None,
     ):
         super().__init__()
         if schedule is not None:
             check_schedule(schedule)
-        check_frequency(frequency)
-        check_choices(saliency, scope, regrow)
-        check_fraction(regrow_fraction)
-        check_data(data, saliency, regrow)
+        if not callable(saliency):
+            read_choice("saliency", saliency, SALIENCIES, also=_OR_FUNCTION)
+        if not callable(regrow_fraction):
+            regrow_fraction = read_number(
+                "regrow_fraction", regrow_fraction, "(0, 1)", also=_OR_FUNCTION
+            )
+        check_dataset(dataset, saliency, regrow)
         self.schedule = schedule
-        self.frequency = frequency
+        self.interval = read_integer("interval", interval, 1)
         self.saliency = saliency
-        self.scope = scope
-        self.regrow = regrow
+        self.distribution = read_choice(
+            "distribution", distribution, DISTRIBUTIONS
+        )
+        self.regrow = read_choice("regrow", regrow, (None, *CRITERIA))
         self.regrow_fraction = regrow_fraction
-        self.data = data
+        self.dataset = dataset
         self._gradients = None
         self._step = self._counter = self._floors = None
         self._asked = {}
@@ -151,15 +167,6 @@ class PruningScheduler(keras.callbacks.Callback):
         """Whether pruned weights get a gradient."""
         return self.regrow == "momentum"
 
-    def _check_gradients(self, model):
-        for prunable in prunables(model):
-            if prunable.mask.has_dense_gradient != self._is_dense:
-                raise ValueError(
-                    'Argument `regrow="momentum"` needs a model that has its '
-                    "layers before it trains: call `model.build(input_shape)`. "
-                    f"Received: layer {prunable.layer.name!r}, made in `fit`"
-                )
-
     def on_epoch_begin(self, epoch, logs=None):
         # Keras may build the layers in the first batch.
         if self._step is None and are_built(self._given_model()):
@@ -172,7 +179,7 @@ class PruningScheduler(keras.callbacks.Callback):
         if self._step is None:
             self._begin(num_ended=batch + 1)
         before, self._step = self._step, self._counter.step_after(model, batch)
-        if self._step // self.frequency > before // self.frequency:
+        if self._step // self.interval > before // self.interval:
             fraction = self._fraction(self._step) if self.regrow else 0.0
             self._update(model, self._step, fraction)
         else:
@@ -211,7 +218,7 @@ class PruningScheduler(keras.callbacks.Callback):
 
     def _begin(self, epoch=0, num_ended=0):
         model = self.model
-        self._check_gradients(model)
+        pruning_plan.check_gradients(model, self._is_dense)
         params = self.params or {}
         batches, epochs = params.get("steps"), params.get("epochs")
         counted = self._counter.num_batches if self._counter else 0
@@ -223,18 +230,14 @@ class PruningScheduler(keras.callbacks.Callback):
             end = self._step + left // accumulation_steps(model)
         pools = pruning_plan.pools(model, self.schedule)
         self._asked = pruning_plan.check_end(
-            pools, self.scope, self.frequency, end
+            pools, self.distribution, self.interval, end
         )
         if self.regrow is not None:
-            fraction = self.regrow_fraction
-            pruning_plan.check_regrowth(pools, self.regrow, fraction, end)
-            if not callable(fraction):
-                fraction = pruning_plan.half_cosine(
-                    fraction, _REGROWTH_SHARE * end
-                )
-            self._fraction = fraction
-        last = self._step // self.frequency * self.frequency
-        self._floors = MaskFloors(pools, self.scope, last, self._asked)
+            self._fraction = pruning_plan.regrowth(
+                pools, self.regrow, self.regrow_fraction, end
+            )
+        last = self._step // self.interval * self.interval
+        self._floors = MaskFloors(pools, self.distribution, last, self._asked)
         if pruning_plan.is_behind(pools, last):
             self._update(model, last)
         self._note(pools)
@@ -262,25 +265,25 @@ class PruningScheduler(keras.callbacks.Callback):
     def _update(self, model, step, fraction=0.0):
         pools = pruning_plan.pools(model, self.schedule)
         weights = [p for pool in pools.values() for p in pool]
-        evidence = self._evidence(model, weights, step)
+        statistics = self._statistics(model, weights, step)
         masks = [p.mask for p in weights]
-        found = saliencies_of(self.saliency, evidence)
+        found = saliencies_of(self.saliency, statistics)
         saliencies = dict(zip(masks, found, strict=True))
         criteria = {}
         if fraction:
-            grown = CRITERIA[self.regrow](evidence)
+            grown = CRITERIA[self.regrow](statistics)
             criteria = dict(zip(masks, grown, strict=True))
         for schedule, pool in pools.items():
             asked = float(schedule(step))
             for group, share in mask_update.budgets(
-                [p.mask for p in pool], self.scope, asked
+                [p.mask for p in pool], self.distribution, asked
             ):
                 if self._floors is not None:
                     share = self._floors.raised(group, share)
                 mask_update.update(group, saliencies, share, criteria, fraction)
         if self._floors is not None:
             self._floors.note(masks)
-        for prunable, weight in zip(weights, evidence.weights, strict=True):
+        for prunable, weight in zip(weights, statistics.weights, strict=True):
             # What was hidden comes back as 0, wherever the optimizer moved it.
             prunable.store_zeros(weight)
         self._note(pools)
@@ -291,7 +294,7 @@ class PruningScheduler(keras.callbacks.Callback):
         weights = [p for pool in pools.values() for p in pool]
         self._pruned = [p for p in weights if p.mask.sparsity]
 
-    def _evidence(self, model, weights, step):
-        if self.data is not None and self._gradients is None:
-            self._gradients = DenseGradients(model, weights, self.data)
-        return Evidence(model, weights, self._gradients, step)
+    def _statistics(self, model, weights, step):
+        if self.dataset is not None and self._gradients is None:
+            self._gradients = DenseGradients(model, weights, self.dataset)
+        return WeightStatistics(model, weights, self._gradients, step)

@@ -7,15 +7,6 @@ from keras import ops
 _MAX_SKIPPED = 40
 
 
-def check_frequency(frequency) -> None:
-    """Raises a ValueError unless it is a number of steps."""
-    if type(frequency) is not int or frequency < 1:
-        raise ValueError(
-            "Argument `frequency` must be a positive integer. "
-            f"Received: frequency={frequency!r}"
-        )
-
-
 def check_schedule(schedule) -> None:
     """Raises a TypeError unless it is a function of the step."""
     if not callable(schedule):

@@ -1,10 +1,9 @@
 """The least sparsity that meets a budget."""
 
 import dataclasses
-import math
-import numbers
 from collections.abc import Callable
 
+from keras_eff.arguments import read_number
 from keras_eff.channels.plan import ChannelPlan
 from keras_eff.graph.progress import progress
 
@@ -34,11 +33,7 @@ def least_sparsity(
     highest: float,
     verbose="auto",
 ) -> ChannelPlan:
-    """The plan of least sparsity that meets all budgets, by bisection.
-
-    Raises:
-        ValueError: If the highest sparsity does not meet them.
-    """
+    """The plan of least sparsity that meets all budgets, by bisection."""
     costs = {}
 
     def meets(sparsity):
@@ -83,17 +78,5 @@ def _unmet(budgets, costs, sparsity):
 
 
 def budget(name: str, limit, cost_of: Callable) -> Budget:
-    """A budget, checked.
-
-    Args:
-        name: String, the argument that gives the limit.
-        limit: What the user gave.
-        cost_of: See `Budget`.
-    """
-    is_number = isinstance(limit, numbers.Real) and math.isfinite(limit)
-    if not (is_number and limit > 0):
-        raise ValueError(
-            f"Argument `{name}` must be a number over 0. "
-            f"Received: {name}={limit!r}"
-        )
-    return Budget(name, limit, cost_of)
+    """A budget, checked."""
+    return Budget(name, read_number(name, limit, "(0, inf)"), cost_of)

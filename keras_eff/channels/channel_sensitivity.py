@@ -1,6 +1,7 @@
-import numbers
 import warnings
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_number
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.planner import Planner
 from keras_eff.channels.sensitivity_report import ChannelSensitivity
@@ -74,10 +75,7 @@ def channel_sensitivity(
     """
     check_verbose(verbose)
     sparsities = _check_sparsities(sparsities)
-    if mode not in ("max", "min"):
-        raise ValueError(
-            f'Argument `mode` must be "max" or "min". Received: mode={mode!r}'
-        )
+    read_choice("mode", mode, ("max", "min"))
     check_graph(model, "keras_eff.channel_sensitivity")
     planner = Planner(model, saliency, "layer", Limits(), (), dataset)
 
@@ -113,13 +111,7 @@ def sensitivity(*args, **kwargs) -> ChannelSensitivity:
 def _check_sparsities(sparsities):
     several = isinstance(sparsities, (list, tuple))
     values = sparsities if several else [sparsities]
-    for value in values:
-        if not (isinstance(value, numbers.Real) and 0 < value < 1):
-            raise ValueError(
-                "Argument `sparsities` must hold floats in (0, 1). "
-                f"Received: sparsities={sparsities!r}"
-            )
-    return sorted(set(values))
+    return sorted({read_number("sparsities", x, "(0, 1)") for x in values})
 
 
 def _evaluate(model, dataset, metric, batch_size):

@@ -2,11 +2,14 @@
 
 import dataclasses
 import math
-import numbers
 
 import numpy as np
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.channels.groups import ChannelGroup
+
+SCOPES = ("layer", "global")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +21,6 @@ class Limits:
         min_channels: Positive integer, at least so many are left.
         max_layer_sparsity: Float in [0, 1), share of a group that may go of
             what is chosen among all groups.
-
-    Raises:
-        ValueError: If one is out of range.
     """
 
     multiple_of: int = 1
@@ -29,13 +29,8 @@ class Limits:
 
     def __post_init__(self):
         for name in ("multiple_of", "min_channels"):
-            value = getattr(self, name)
-            if not _is_number(value, numbers.Integral) or value < 1:
-                raise ValueError(
-                    f"Argument `{name}` must be a positive integer. "
-                    f"Received: {name}={value!r}"
-                )
-        check_share("max_layer_sparsity", self.max_layer_sparsity)
+            read_integer(name, getattr(self, name), 1)
+        read_number("max_layer_sparsity", self.max_layer_sparsity, "[0, 1)")
 
     def count(self, group: ChannelGroup, share: float) -> int:
         """How many go of a group for a share that is asked for."""
@@ -47,30 +42,11 @@ class Limits:
         return max(size - left, 0)
 
 
-def check_share(name: str, value) -> None:
-    if not (_is_number(value, numbers.Real) and 0 <= value < 1):
-        raise ValueError(
-            f"Argument `{name}` must be a float in [0, 1). "
-            f"Received: {name}={value!r}"
-        )
-
-
-def check_scope(scope) -> None:
-    if scope not in ("layer", "global"):
-        raise ValueError(
-            'Argument `scope` must be "layer" or "global". '
-            f"Received: scope={scope!r}"
-        )
-
-
 def by_layer(groups, scores, shares, limits: Limits) -> set:
     """The least of each group, by the share that goes of it.
 
     Args:
-        groups: List of `ChannelGroup`.
-        scores: List of arrays, what their channels are worth.
         shares: List of floats in [0, 1).
-        limits: What must be left.
     """
     counts = [
         # What is worth less than anything goes in any case.
@@ -110,10 +86,6 @@ def empty(groups, limits: Limits) -> set:
         for of_group, group in zip(used, groups, strict=True)
     ]
     return by_layer(groups, used, shares, limits)
-
-
-def _is_number(value, kind):
-    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _least(groups, scores, counts, multiple_of):

@@ -21,12 +21,7 @@ from keras_eff.layers.weight_transform import followed_axes
 
 
 class Cutter(Rewriter):
-    """Rebuilds a model without some of its channels.
-
-    Args:
-        graph: `ChannelGraph` of the model.
-        removed: Set of the channels that go, each the root of its set.
-    """
+    """Rebuilds a model without some of its channels."""
 
     def __init__(self, graph: ChannelGraph, removed: set):
         super().__init__({})
@@ -165,9 +160,8 @@ class Cutter(Rewriter):
 def silence(graph: ChannelGraph, removed: set) -> list:
     """What makes some channels of a model zero, or constant.
 
-    Returns:
-        Tuples of a variable, a boolean array of its shape, the entries that
-        change, and an array of what they become.
+    Returns: Tuples of a variable, a boolean array of its shape, the entries
+    that change, and an array of what they become.
     """
     cutter = Cutter(graph, removed)
     changes = {}

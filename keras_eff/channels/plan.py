@@ -13,6 +13,15 @@ from keras_eff.channels.cut import silence
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.groups import ChannelGroup
 from keras_eff.graph.walk import is_graph
+from keras_eff.table import format_table
+
+_COLUMNS = {
+    "group": "",
+    "channels": "d",
+    "kept": "d",
+    "stays because": "",
+    "layers": "",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,27 +147,17 @@ class ChannelPlan:
         return Cutter(self.graph, set(self.removed))
 
     def __str__(self):
-        rows = [("group", "channels", "kept", "stays because", "layers")]
-        rows += [
+        rows = (
             (
                 group.name,
-                str(group.num_channels),
-                str(self.num_kept(group)),
-                group.reason or "",
+                group.num_channels,
+                self.num_kept(group),
+                group.reason,
                 _shortened(group.layers),
             )
             for group in self.groups
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if index in (1, 2) else cell.ljust(width)
-                for index, (cell, width) in enumerate(
-                    zip(row, widths, strict=True)
-                )
-            ).rstrip()
-            for row in rows
-        ]
+        )
+        lines = [format_table(_COLUMNS, rows)]
         whole = dataclasses.replace(self, removed=frozenset())
         total = (
             f"parameters {self.num_parameters:,} of {whole.num_parameters:,}, "

@@ -5,6 +5,7 @@ import os
 
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
+from keras_eff.table import format_table
 
 # More lines than that cannot be told apart.
 _NAMED = 5
@@ -149,12 +150,10 @@ class ChannelSensitivity:
     def __str__(self):
         groups = self._by_group()
         shares = sorted({r.sparsity for r in self.removals})
-        width = max(map(len, ["group", *groups]))
-        head = "".join(f" {share:>8g}" for share in shares)
-        lines = [f"{self.metric} {self.baseline:.4f}, without a share of"]
-        lines.append(f"{'group':<{width}}{head}")
+        columns = {"group": "", **{f"{share:g}": ".4f" for share in shares}}
+        rows = []
         for name in sorted(groups, key=lambda n: -self._worst(groups[n])):
             values = {r.sparsity: r.value for r in groups[name]}
-            cells = "".join(f" {values[share]:>8.4f}" for share in shares)
-            lines.append(f"{name:<{width}}{cells}")
-        return "\n".join(lines)
+            rows.append((name, *(values[share] for share in shares)))
+        head = f"{self.metric} {self.baseline:.4f}, without a share of"
+        return f"{head}\n{format_table(columns, rows)}"

@@ -1,22 +1,20 @@
-"""keras-eff compare: whether a file computes what another one computes."""
-
 import dataclasses
 import pathlib
 
+import click
 import numpy as np
-from absl import flags as absl_flags
 
 import keras_eff
-from keras_eff.command_line.command import Command
-from keras_eff.command_line.command import reading
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
-from keras_eff.command_line.samples import SOURCES
+from keras_eff.command_line.options import json_option
+from keras_eff.command_line.reading import reading
 from keras_eff.command_line.samples import arrange
-from keras_eff.command_line.samples import load_samples
+from keras_eff.command_line.samples import samples_option
 from keras_eff.command_line.table import Column
 from keras_eff.command_line.table import format_json
-from keras_eff.command_line.table import format_table
+from keras_eff.command_line.table import format_rows
+from keras_eff.program import CHECK_FAILED
 
 _RANDOM_SAMPLES = 16
 _BATCH = 32
@@ -34,46 +32,50 @@ _COLUMNS = (
 )
 
 
-def _define_flags(flags):
-    absl_flags.DEFINE_string(
-        "samples",
-        None,
-        f"{SOURCES}. Random samples by default if A is a .keras "
-        "file; two .tflite files need it.",
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_float(
-        "tolerance",
-        None,
-        "Mean difference, as a share of the largest output of A, above which "
-        "the exit code is 1.",
-        0.0,
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_float(
-        "min_agreement",
-        None,
-        "Agreement of each output with that of A, in [0, 1], below which the "
-        "exit code is 1, as in keras-eff convert.",
-        0.0,
-        1.0,
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_boolean(
-        "json", False, "Print a JSON object.", flag_values=flags
-    )
+@click.command(short_help="Compare what a file computes with another's.")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B.tflite")
+@samples_option(
+    "Random samples by default if A is a .keras file; two .tflite files need "
+    "it."
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0.0),
+    help="Mean difference, as a share of the largest output of A, above which "
+    "the exit code is 1.",
+)
+@click.option(
+    "--min_agreement",
+    type=click.FloatRange(0.0, 1.0),
+    help="Agreement of each output with that of A below which the exit code "
+    "is 1, as in keras-eff convert.",
+)
+@json_option
+def compare(first, second, samples, tolerance, min_agreement, as_json):
+    """Compare what a file computes with a model or another file.
 
+    A is a .keras model or a .tflite file. Both are run on the samples; B under
+    the default delegate and under the builtin kernels, and A too if it is a
+    file. The mean difference is given as a share of the largest output of A,
+    and in steps of the integers of B's output (LSB); R2, the coefficient of
+    determination, is 1 where B follows A and 0 or less where it may as well be
+    constant. With --tolerance and --min_agreement the exit code is 1 if B is
+    further away.
 
-def _run(flags, operands):
-    first, second = operands
-    samples = load_samples(flags.samples)
+    \b
+    Examples:
+      keras-eff compare model.keras model.tflite --samples=x.npy
+      keras-eff compare float.tflite int8.tflite --samples=x.npy \\
+        --tolerance=0.03
+    """
     names, _ = _inputs(second)
     is_model = pathlib.Path(first).suffix == ".keras"
     reference = (_from_model if is_model else _from_file)(first, samples)
-    found = _compare(reference, second, names)
+    found = _comparisons(reference, second, names)
     verdicts = {
-        "tolerance": _is_within(found.values(), flags.tolerance),
-        "min_agreement": _agrees(found.values(), flags.min_agreement),
+        "tolerance": _is_within(found.values(), tolerance),
+        "min_agreement": _agrees(found.values(), min_agreement),
     }
     result = {
         "a": first,
@@ -82,14 +84,12 @@ def _run(flags, operands):
         "is_random": samples is None,
         "kernels": [_row(*each) for each in found.items()],
         "outputs": [row for each in found.items() for row in _by_output(*each)],
-        **{name: getattr(flags, name) for name in verdicts},
+        "tolerance": tolerance,
+        "min_agreement": min_agreement,
         "passed": all(verdicts.values()),
     }
-    if flags.json:
-        print(format_json(result))
-    else:
-        print(_text(result, verdicts))
-    return 0 if result["passed"] else 1
+    print(format_json(result) if as_json else _text(result, verdicts))
+    return 0 if result["passed"] else CHECK_FAILED
 
 
 def _is_within(comparisons, limit):
@@ -151,9 +151,7 @@ class _Reference:
 def _from_file(path, samples):
     names, ranks = _inputs(path)
     if samples is None:
-        raise ValueError(
-            "compare: --samples=FILE is needed where A is a .tflite file"
-        )
+        raise click.UsageError("--samples is needed where A is a .tflite file.")
     samples = arrange(samples, names, ranks)
     with reading(path):
         execution = keras_eff.export.execute(path, samples)
@@ -181,7 +179,7 @@ def _from_model(path, samples):
     return _Reference(names, samples, dict.fromkeys(_KERNELS, outputs))
 
 
-def _compare(reference, path, names):
+def _comparisons(reference, path, names):
     """Returns a comparison for each set of kernels of the file at `path`."""
     from keras_eff.export.comparison import compare
     from keras_eff.tflite.flatbuffer import parse
@@ -233,7 +231,7 @@ def _text(result, verdicts):
         f"samples {result['num_samples']:,}"
         + ", random: give --samples for real ones" * result["is_random"],
         "",
-        format_table(_COLUMNS, rows),
+        format_rows(_COLUMNS, rows),
         *_constant_lines(result["outputs"]),
     ]
     for name, is_passed in verdicts.items():
@@ -254,26 +252,3 @@ def _constant_lines(rows):
         return []
     listed = ", ".join(dict.fromkeys(texts))
     return ["", f"nearly constant, without R2: {listed}"]
-
-
-COMMAND = Command(
-    name="compare",
-    operands=("A", "B.tflite"),
-    summary="Compare what a file computes with a model or another file.",
-    details=(
-        "A is a .keras model or a .tflite file. Both are run on the samples; B "
-        "under the default delegate and under the builtin kernels, and A too "
-        "if it is a file. The mean difference is given as a share of the "
-        "largest output of A, and in steps of the integers of B's output "
-        "(LSB); R2, the coefficient of determination, is 1 where B follows A "
-        "and 0 or less where it may as well be constant. With --tolerance and "
-        "--min_agreement the exit code is 1 if B is further away."
-    ),
-    examples=(
-        "keras-eff compare model.keras model.tflite --samples=x.npy",
-        "keras-eff compare float.tflite int8.tflite --samples=x.npy "
-        "--tolerance=0.03",
-    ),
-    define_flags=_define_flags,
-    run=_run,
-)

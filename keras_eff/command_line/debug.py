@@ -1,51 +1,29 @@
-"""keras-eff debug: where a file departs from its model."""
-
-from absl import flags as absl_flags
+import click
 
 import keras_eff
-from keras_eff.command_line.command import Command
-from keras_eff.command_line.command import given
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
-from keras_eff.command_line.samples import SOURCES
-from keras_eff.command_line.samples import load_samples
+from keras_eff.command_line.options import given
+from keras_eff.command_line.samples import samples_option
 
 
-def _define_flags(flags):
-    absl_flags.DEFINE_string(
-        "samples",
-        None,
-        f"Needed. {SOURCES}.",
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_string(
-        "plot", None, "A picture to write, such as .png.", flag_values=flags
-    )
+@click.command(short_help="Show where a file departs from its model.")
+@click.argument("model_path", metavar="MODEL.keras")
+@click.argument("path", metavar="FILE.tflite")
+@samples_option("", required=True)
+@click.option("--plot", help="A picture to write, such as errors.png.")
+def debug(model_path, path, samples, plot):
+    """Show where a file departs from its model, layer by layer.
 
+    It runs both on the samples and compares what is in between.
 
-def _run(flags, operands):
-    model_path, path = operands
-    samples = load_samples(flags.samples)
-    if samples is None:
-        raise ValueError("debug: --samples=FILE is needed")
-    options = given(flags, ["plot"])
+    \b
+    Examples:
+      keras-eff debug model.keras model.tflite --samples=x.npy
+      keras-eff debug model.keras model.tflite --samples=x.npy --plot=e.png
+    """
     with quiet_tensorflow():
         model = load_model(model_path)
+        options = given({"plot": plot})
         report = keras_eff.export.debug(model, path, samples, **options)
     print(report)
-    return 0
-
-
-COMMAND = Command(
-    name="debug",
-    operands=("MODEL.keras", "FILE.tflite"),
-    summary="Show where a file departs from its model, layer by layer.",
-    details="It runs both on the samples and compares what is in between.",
-    examples=(
-        "keras-eff debug model.keras model.tflite --samples=x.npy",
-        "keras-eff debug model.keras model.tflite --samples=x.npy "
-        "--plot=errors.png",
-    ),
-    define_flags=_define_flags,
-    run=_run,
-)

@@ -1,42 +1,49 @@
-"""keras-eff lint: whether files run on an accelerator."""
-
 import dataclasses
 
-from absl import flags as absl_flags
+import click
 
 import keras_eff
-from keras_eff.command_line.command import CHECK_FAILED
-from keras_eff.command_line.command import Command
-from keras_eff.command_line.command import show_readable
+from keras_eff.command_line.options import json_option
+from keras_eff.command_line.reading import show_readable
 from keras_eff.command_line.table import format_json
 from keras_eff.printable import printable
+from keras_eff.program import CHECK_FAILED
+
+# What a report holds of a file that is not compiled.
+_EXPECTED = ("rows", "refusals", "weight_bytes", "on_chip_bytes")
 
 
-def _define_flags(flags):
-    absl_flags.DEFINE_enum(
-        "target",
-        "edgetpu",
-        ["edgetpu"],
-        "The accelerator.",
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_boolean(
-        "json",
-        False,
-        "Print a JSON list with an object for each file.",
-        flag_values=flags,
-    )
+@click.command(short_help="Tell which operations an accelerator computes.")
+@click.argument("paths", metavar="FILE.tflite...", nargs=-1, required=True)
+@click.option(
+    "--target",
+    type=click.Choice(["edgetpu"]),
+    default="edgetpu",
+    show_default=True,
+    expose_value=False,
+    help="The accelerator.",
+)
+@json_option
+def lint(paths, as_json):
+    """Tell which operations of files an accelerator would compute.
 
+    The exit code is 1 if any operation does not map, or some of the files
+    cannot be read, so that a build can depend on it. JSON is a list with an
+    object for each file.
 
-def _run(flags, paths):
+    \b
+    Examples:
+      keras-eff lint model.tflite
+      keras-eff lint --target=edgetpu --json model.tflite
+    """
     verdicts = []
 
-    def lint(path):
+    def read(path):
         found = keras_eff.export.lint_edgetpu(path)
         verdicts.append(found.parses and found.mapped == found.total)
         return found
 
-    code = show_readable(paths, lint, _json if flags.json else _text)
+    code = show_readable(paths, read, _json if as_json else _text)
     return code or (0 if all(verdicts) else CHECK_FAILED)
 
 
@@ -49,28 +56,12 @@ def _text(found):
     return "\n\n".join(texts)
 
 
-def _row(path, lint):
+def _row(path, report):
+    found = dataclasses.asdict(report)
     return {
         "file": path,
-        "parses": lint.parses,
-        "mapped": lint.mapped,
-        "total": lint.total,
-        **dataclasses.asdict(lint),
+        "parses": report.parses,
+        "mapped": report.mapped,
+        "total": report.total,
+        **{name: found[name] for name in _EXPECTED},
     }
-
-
-COMMAND = Command(
-    name="lint",
-    operands=("FILE.tflite...",),
-    summary="Tell which operations of files an accelerator would compute.",
-    details=(
-        "The exit code is 1 if any operation does not map, or some of the "
-        "files cannot be read, so that a build can depend on it."
-    ),
-    examples=(
-        "keras-eff lint model.tflite",
-        "keras-eff lint --target=edgetpu --json model.tflite",
-    ),
-    define_flags=_define_flags,
-    run=_run,
-)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import keras_eff
 from keras_eff.command_line.table import Column
 from keras_eff.command_line.table import format_csv
-from keras_eff.command_line.table import format_table
+from keras_eff.command_line.table import format_rows
 
 _CSV_KEYS = (
     *("file", "size_bytes", "median_ms", "p5_ms", "p95_ms", "mean_ms"),
@@ -77,7 +77,7 @@ def describe(rows: Sequence[Mapping]) -> str:
         row["error"] = row["error"] and _short(row["error"], _ERROR_WIDTH)
     shared = [c for c in _CIRCUMSTANCES if _is_shared(c, flat)]
     others = [c for c in _CIRCUMSTANCES if c not in shared]
-    parts = [format_table([*_columns(rows), *others, _ERROR], flat)]
+    parts = [format_rows([*_columns(rows), *others, _ERROR], flat)]
     caption = [f"{c.title} {_shared_text(c, flat)}" for c in shared]
     if caption:
         parts.append("; ".join(caption))
@@ -141,7 +141,7 @@ def _operators(row):
     title = f"operators of {row['file']} on {row['device']}"
     if len(slowest) > len(shown):
         title += f", the slowest {len(shown)} of {len(slowest)}"
-    return f"{title}\n{format_table(_OPERATORS, shown)}"
+    return f"{title}\n{format_rows(_OPERATORS, shown)}"
 
 
 def _short(text, width):

@@ -1,127 +1,138 @@
-"""The flags of `keras-eff measure` that say what runs the files, and where."""
+"""What runs the files of `keras-eff measure`, and where: options, runners."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 
-from absl import flags as absl_flags
+import click
 
 import keras_eff
-from keras_eff.command_line.command import given
+from keras_eff.command_line.options import given
+from keras_eff.command_line.options import switch
 
 _TOOL_OPTIONS = (
     *("binary", "delegate", "cpu_affinity", "profile_ops"),
     *("warmup_runs", "timeout_s"),
 )
 _DEVICE_OPTIONS = ("directory", *_TOOL_OPTIONS)
-# Each runner, and the flags that it has.
+# Each runner, and the options that it has.
 _RUNNERS = {
     "litert": ("delegate", "warmup_runs", "timeout_s"),
     "benchmark_model": _TOOL_OPTIONS,
     "android": ("serial", "use_apk", *_DEVICE_OPTIONS),
     "remote": ("host", *_DEVICE_OPTIONS),
 }
-_KERNELS_OF_LITERT = {"xnnpack": True, "none": False}
 
 
-def define_runner_flags(flags: absl_flags.FlagValues) -> None:
-    """Defines --runner and the flags of the runners."""
-    _define_choices(flags)
-    for name, text in (
-        ("binary", "Path of benchmark_model, built for the device."),
-        (
-            "delegate",
-            "What runs the file: xnnpack; none, the builtin kernels; gpu; "
-            "nnapi; or the path of a delegate's library. litert has the first "
-            "two.",
-        ),
-        ("cpu_affinity", "Hexadecimal mask of the cores to use, such as f0."),
-        ("directory", "Folder of the device to copy files to."),
-    ):
-        absl_flags.DEFINE_string(name, None, text, flag_values=flags)
-    absl_flags.DEFINE_integer(
-        "warmup_runs", None, "Runs before the timed ones.", 0, flag_values=flags
-    )
-    absl_flags.DEFINE_float(
-        "timeout_s", None, "Seconds that a file may take.", flag_values=flags
-    )
-    absl_flags.DEFINE_boolean(
-        "profile_ops",
-        False,
-        "Time each operator; the slowest are listed below the table.",
-        flag_values=flags,
-    )
+class _Names(click.ParamType):
+    """Names with commas between them."""
+
+    name = "name,..."
+
+    def convert(self, value, param, ctx):
+        return value.split(",")
 
 
-def _define_choices(flags):
-    absl_flags.DEFINE_enum(
-        "runner",
-        None,
-        list(_RUNNERS),
-        "What runs the files. litert: this machine, in LiteRT. "
+_OPTIONS = (
+    click.option(
+        "--runner",
+        type=click.Choice(list(_RUNNERS)),
+        help="What runs the files. litert: this machine, in LiteRT. "
         "benchmark_model: this machine, in TFLite's tool. android: a device, "
-        "over adb. remote: another machine, over ssh. Without this flag, "
-        "benchmark_model if the environment variable "
-        "KERAS_EFF_BENCHMARK_MODEL offers one, else litert.",
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_list(
-        "serial",
-        None,
-        "Android devices, as `adb devices` lists them, or all; without this "
-        "flag, the only one.",
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_list(
-        "host",
-        None,
-        "Machines for the runner remote, as ssh takes them: user@name.",
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_boolean(
+        "over adb. remote: another machine, over ssh. By default "
+        "benchmark_model if the environment variable KERAS_EFF_BENCHMARK_MODEL "
+        "offers one, else litert.",
+    ),
+    click.option(
+        "--serial",
+        type=_Names(),
+        help="Android devices, as `adb devices` lists them, or all; by default "
+        "the only one.",
+    ),
+    click.option(
+        "--host",
+        type=_Names(),
+        help="Machines for the runner remote, as ssh takes them: user@name.",
+    ),
+    switch(
         "use_apk",
-        False,
         "Run in TFLite's benchmark app, which must be installed on the device.",
-        flag_values=flags,
-    )
+    ),
+    click.option(
+        "--binary", help="Path of benchmark_model, built for the device."
+    ),
+    click.option(
+        "--delegate",
+        help="What runs the file: xnnpack; none, the builtin kernels; gpu; "
+        "nnapi; or the path of a delegate's library. litert has the first two.",
+    ),
+    click.option(
+        "--cpu_affinity",
+        metavar="MASK",
+        help="Hexadecimal mask of the cores to use, such as f0.",
+    ),
+    click.option("--directory", help="Folder of the device to copy files to."),
+    click.option(
+        "--warmup_runs",
+        type=click.IntRange(0),
+        help="Runs before the timed ones.",
+    ),
+    click.option(
+        "--timeout_s", type=float, help="Seconds that a file may take."
+    ),
+    switch(
+        "profile_ops",
+        "Time each operator; the slowest are listed below the table.",
+    ),
+)
+
+
+def runner_options(command: Callable) -> Callable:
+    """Adds --runner and the options of the runners to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 def make_runners(
-    flags: absl_flags.FlagValues,
+    runner: str | None, **options
 ) -> dict[str | None, Callable | None]:
     """Returns {device: runner}, None for a device or runner left open.
 
+    Args:
+        runner: The value of --runner.
+        **options: Those of the others, None where they were not given.
+
     Raises:
-        ValueError: If a flag was given that the runner does not have.
+        click.UsageError: If the runner does not have an option.
         RuntimeError: If no device is ready.
     """
-    every = {name: None for names in _RUNNERS.values() for name in names}
-    options = given(flags, list(every))
-    known = _RUNNERS.get(flags.runner, ())
+    options = given(options)
     for name in options:
-        if name not in known:
-            raise ValueError(_explain_foreign(name, flags.runner))
-    if flags.runner is None:
-        return {None: None}
-    return _MAKERS[flags.runner](options)
+        if name not in _RUNNERS.get(runner, ()):
+            raise click.UsageError(_explain_foreign(name, runner))
+    return {None: None} if runner is None else _MAKERS[runner](options)
+
+
+def read_runners(arguments: Sequence[str]) -> dict:
+    """Returns what `make_runners` makes of options, as a program gets them.
+
+    Raises:
+        click.UsageError: If one of the arguments is none of the options.
+    """
+    command = click.command()(runner_options(make_runners))
+    with command.make_context("runners", list(arguments)) as context:
+        return command.invoke(context)
 
 
 def _explain_foreign(name, runner):
     owners = [each for each, names in _RUNNERS.items() if name in names]
     received = f"--runner={runner}" if runner else "no --runner"
     return (
-        f"measure: --{name} needs --runner={' or '.join(owners)}. "
-        f"Received: {received}"
+        f"--{name} needs --runner={' or '.join(owners)}. Received: {received}."
     )
 
 
 def _litert(options):
-    delegate = options.pop("delegate", None)
-    if delegate is not None:
-        if delegate not in _KERNELS_OF_LITERT:
-            raise ValueError(
-                "measure: with --runner=litert, --delegate must be one of "
-                f"{', '.join(_KERNELS_OF_LITERT)}. Received: {delegate}"
-            )
-        options["use_xnnpack"] = _KERNELS_OF_LITERT[delegate]
     return {None: keras_eff.latency.LiteRT(**options)}
 
 
@@ -136,16 +147,14 @@ def _android(options):
         return {serial: kind(serial, **options) for serial in serials}
     runners = kind.connected(**options)
     if not runners:
-        raise RuntimeError(
-            "measure: no Android device is ready. See `adb devices`"
-        )
+        raise RuntimeError("no Android device is ready. See `adb devices`")
     return {runner.serial: runner for runner in runners}
 
 
 def _remote(options):
     hosts = options.pop("host", [])
     if not hosts:
-        raise ValueError("measure: --runner=remote needs --host=USER@NAME")
+        raise click.UsageError("--runner=remote needs --host=USER@NAME.")
     kind = keras_eff.latency.Remote
     return {host: kind(host, **options) for host in hosts}
 

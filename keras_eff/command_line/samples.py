@@ -1,19 +1,31 @@
 import pathlib
 import re
 import zipfile
+from collections.abc import Callable
 from collections.abc import Sequence
 
+import click
 import numpy as np
 
 from keras_eff.command_line.keras_model import quiet_tensorflow
 from keras_eff.export.saved_dataset import load_dataset
 
-# What --samples takes, for its help.
-SOURCES = (
+_SOURCES = (
     "A .npy file; for several inputs a .npz file with an array for each, by "
-    "name or in order; or a folder that `tf.data.Dataset.save` wrote"
+    "name or in order; or a folder that `tf.data.Dataset.save` wrote."
 )
 _POSITION = re.compile(r"arr_\d+")
+
+
+def samples_option(purpose: str, required: bool = False) -> Callable:
+    """The option --samples, whose value is what `load_samples` returns."""
+    return click.option(
+        "--samples",
+        metavar="PATH",
+        required=required,
+        callback=lambda context, option, path: load_samples(path),
+        help=f"{_SOURCES} {purpose}".strip(),
+    )
 
 
 def load_samples(path: str | None):

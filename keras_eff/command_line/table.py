@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_eff.printable import printable
-
-_GAP = "  "
+from keras_eff.table import format_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Column:
     numbers: str = ""
 
 
-def format_table(columns: Sequence[Column], rows: Sequence[Mapping]) -> str:
+def format_rows(columns: Sequence[Column], rows: Sequence[Mapping]) -> str:
     """Returns aligned lines; a missing value is a dash.
 
     A column in which no row has a value is left out.
@@ -41,33 +40,19 @@ def format_table(columns: Sequence[Column], rows: Sequence[Mapping]) -> str:
         for column in columns
         if any(row.get(column.key) is not None for row in rows)
     ]
-    cells = [
-        [column.title, *(_cell(column, row) for row in rows)]
-        for column in shown
-    ]
-    padded = [
-        _aligned(column, texts)
-        for column, texts in zip(shown, cells, strict=True)
-    ]
-    lines = (_GAP.join(line) for line in zip(*padded, strict=True))
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _cell(column, row):
-    value = row.get(column.key)
-    if value is None:
-        return "-"
-    return (
-        format(value, column.numbers)
-        if column.numbers
-        else printable(str(value))
+    return format_table(
+        {column.title: column.numbers for column in shown},
+        [
+            [_cell(column, row.get(column.key)) for column in shown]
+            for row in rows
+        ],
     )
 
 
-def _aligned(column, texts):
-    width = max(map(len, texts))
-    align = str.rjust if column.numbers else str.ljust
-    return [align(text, width) for text in texts]
+def _cell(column, value):
+    if column.numbers:
+        return value
+    return "-" if value is None else printable(str(value))
 
 
 def format_json(value: Any) -> str:

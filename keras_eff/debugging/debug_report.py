@@ -1,5 +1,17 @@
 import dataclasses
 
+from keras_eff.table import format_table
+
+_COLUMNS = {
+    "layer": "",
+    "operator": "",
+    "tensor": "d",
+    "SQNR, dB": ".1f",
+    "drop, dB": ".1f",
+    "mean LSB": ".2f",
+    "max LSB": ".0f",
+    "scale": ".4g",
+}
 _LISTED = 20
 _WORST = 5
 
@@ -65,52 +77,26 @@ class DebugReport:
 
     def __str__(self):
         shown = self.worst(_LISTED)
-        table = [_TITLES, *map(_cells, shown)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        rows = (
+            (
+                row.layer,
+                row.op,
+                row.tensor,
+                row.sqnr_db,
+                row.drop_db,
+                row.mean_lsb,
+                row.max_lsb,
+                row.scale,
+            )
+            for row in shown
+        )
         rest = len(self.rows) - len(shown)
         return "\n".join(
             [
                 f"{self.path}: {len(self.rows)} tensors against Keras, "
                 f"{self.num_samples} samples, worst first",
-                *(_line(cells, widths) for cells in table),
-                *([f"  and {rest} more"] if rest else []),
-                f"  {self.num_unmatched} tensors belong to no layer",
+                format_table(_COLUMNS, rows),
+                *([f"and {rest} more"] if rest else []),
+                f"{self.num_unmatched} tensors belong to no layer",
             ]
         )
-
-
-_TITLES = (
-    "layer",
-    "operator",
-    "tensor",
-    "SQNR dB",
-    "drop dB",
-    "mean LSB",
-    "max LSB",
-    "scale",
-)
-
-
-def _cells(row):
-    return (
-        row.layer,
-        row.op,
-        str(row.tensor),
-        f"{row.sqnr_db:.1f}",
-        f"{row.drop_db:.1f}",
-        _number(row.mean_lsb, ".2f"),
-        _number(row.max_lsb, ".0f"),
-        _number(row.scale, ".4g"),
-    )
-
-
-def _number(value, form):
-    return "-" if value is None else format(value, form)
-
-
-def _line(cells, widths):
-    padded = [
-        cell.ljust(width) if place < 2 else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  " + "  ".join(padded)

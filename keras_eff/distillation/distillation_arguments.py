@@ -1,9 +1,8 @@
 """Checks of the arguments of `DistillationTeacher`."""
 
-import numbers
-
 import keras
 
+from keras_eff.arguments import read_number
 from keras_eff.distillation.followed_loss import FollowedLoss
 
 
@@ -36,29 +35,24 @@ def checked_weights(weights, num_losses):
             f"for each of the {num_losses} losses. "
             f"Received: distillation_loss_weights={weights!r}"
         )
-    for weight in weights:
-        weight_at(weight, 0)
+    weights_at(weights, 0)
     return list(weights)
 
 
-def weight_at(weight, epoch):
-    found = weight(epoch) if callable(weight) else weight
-    if not isinstance(found, numbers.Real) or not found >= 0:
-        raise ValueError(
-            "The weight of a distillation loss must be a float, 0 or more. "
-            f"Received: {found!r} in epoch {epoch}"
-        )
-    return float(found)
+def weight_at(name, weight, epoch, interval="[0, inf)"):
+    """The weight in an epoch, of a number or a function of the epoch."""
+    if callable(weight):
+        return read_number(f"{name}({epoch})", weight(epoch), interval)
+    also = "or a function of the epoch"
+    return read_number(name, weight, interval, also=also)
 
 
-def student_weight_at(weight, epoch):
-    found = weight(epoch) if callable(weight) else weight
-    if not isinstance(found, numbers.Real) or not 0 <= found <= 1:
-        raise ValueError(
-            "Argument `student_loss_weight` must be a float in [0, 1], in "
-            f"each epoch. Received: {found!r} in epoch {epoch}"
-        )
-    return float(found)
+def weights_at(weights, epoch):
+    """The weight of each distillation loss in an epoch."""
+    return [
+        weight_at(f"distillation_loss_weights[{index}]", weight, epoch)
+        for index, weight in enumerate(weights)
+    ]
 
 
 def pair_of(from_logits):

@@ -1,5 +1,8 @@
 import keras
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
+
 
 @keras.saving.register_keras_serializable(package="keras_eff")
 class Stage:
@@ -34,21 +37,13 @@ class Stage:
     """
 
     def __init__(self, begin_epoch, end_epoch=None, weight=1.0):
-        is_empty = end_epoch is not None and end_epoch <= begin_epoch
-        if begin_epoch < 0 or is_empty:
-            raise ValueError(
-                "Arguments `begin_epoch` and `end_epoch` must be epochs with "
-                f"0 <= begin < end. Received: begin_epoch={begin_epoch}, "
-                f"end_epoch={end_epoch}"
+        self.begin_epoch = read_integer("begin_epoch", begin_epoch, 0)
+        if end_epoch is not None:
+            end_epoch = read_integer(
+                "end_epoch", end_epoch, self.begin_epoch + 1, also="or None"
             )
-        if not weight >= 0:
-            raise ValueError(
-                "Argument `weight` must be a float, 0 or more. "
-                f"Received: weight={weight!r}"
-            )
-        self.begin_epoch = begin_epoch
         self.end_epoch = end_epoch
-        self.weight = float(weight)
+        self.weight = read_number("weight", weight, "[0, inf)")
 
     def __call__(self, epoch):
         has_ended = self.end_epoch is not None and epoch >= self.end_epoch

@@ -5,6 +5,8 @@ import keras
 import numpy as np
 from absl import logging
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_string
 from keras_eff.atomic_write import atomic_write
 from keras_eff.distillation import fingerprint
 
@@ -84,6 +86,7 @@ class StoredOutputs:
             ValueError: If the folder holds outputs of another data set or
                 teacher.
         """
+        batch_size = read_integer("batch_size", batch_size, 1)
         path = pathlib.Path(path)
         path.mkdir(parents=True, exist_ok=True)
         manifest = _manifest_of(teacher, x, name)
@@ -172,11 +175,8 @@ def _manifest_of(teacher, x, name):
             "Argument `x` must hold arrays of one length, 1 or more. "
             f"Received: lengths {sorted(sizes)}"
         )
-    if name is not None and (not isinstance(name, str) or not name):
-        raise ValueError(
-            "Argument `name` must be a string that names the teacher, or "
-            f"None. Received: name={name!r}"
-        )
+    if name is not None:
+        name = read_string("name", name, also="or None")
     return {
         "version": _VERSION,
         "data": fingerprint.of_arrays(x),

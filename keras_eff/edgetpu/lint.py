@@ -3,10 +3,10 @@ import json
 import os
 import pathlib
 
-from keras_eff.edgetpu.limits import LIMITS
-from keras_eff.edgetpu.lint_report import EdgeTpuLint
-from keras_eff.edgetpu.lint_report import EdgeTpuRow
-from keras_eff.edgetpu.operator import operators
+from keras_eff.edgetpu.file_operators import operators
+from keras_eff.edgetpu.operator_limits import LIMITS
+from keras_eff.edgetpu.report import EdgeTpuReport
+from keras_eff.edgetpu.report import EdgeTpuRow
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.flatbuffer import read
 
@@ -16,7 +16,7 @@ _COMPILED = "edgetpu-custom-op"
 _CUSTOM_CODE = 32
 
 
-def lint_edgetpu(path: str | os.PathLike) -> EdgeTpuLint:
+def lint_edgetpu(path: str | os.PathLike) -> EdgeTpuReport:
     """Tells which operations of a .tflite file the Edge TPU would compute.
 
     It reads the file's tables and runs nothing. The rules, each with its
@@ -38,7 +38,7 @@ def lint_edgetpu(path: str | os.PathLike) -> EdgeTpuLint:
         path: Path of a .tflite file.
 
     Returns:
-        A `keras_eff.export.EdgeTpuLint`.
+        A `keras_eff.export.EdgeTpuReport`.
 
     Raises:
         FileNotFoundError: If `path` is not a file.
@@ -62,7 +62,7 @@ def lint_edgetpu(path: str | os.PathLike) -> EdgeTpuLint:
         EdgeTpuRow(op.index, op.name, op.version, not reason, reason or "")
         for op, reason in zip(main, reasons, strict=True)
     )
-    return EdgeTpuLint(
+    return EdgeTpuReport(
         rows=rows,
         refusals=refusals,
         weight_bytes=_weight_bytes(

@@ -5,6 +5,9 @@ import pathlib
 
 from absl import logging
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
 from keras_eff.atomic_write import temporary_folder
@@ -90,13 +93,15 @@ def to_edgetpu(
     >>> report = keras_eff.export.to_edgetpu(
     ...     model, "dense_edgetpu.tflite", samples, without_compiler="warn"
     ... )
-    >>> report.int8_path, report.lint.mapped, report.lint.total
+    >>> report.int8_path, report.mapped, report.total
     ('dense_int8.tflite', 1, 1)
     """
     is_path = isinstance(model_or_path, (str, os.PathLike))
     if not is_path:
         check_backend("keras_eff.export.to_edgetpu")
-    _check_arguments(num_segments, without_compiler, timeout_s)
+    num_segments = read_integer("num_segments", num_segments, 1)
+    read_choice("without_compiler", without_compiler, _WITHOUT_COMPILER)
+    timeout_s = read_number("timeout_s", timeout_s, "(0, inf)")
     targets = [check_path(target) for target in _targets(path, num_segments)]
     compiler = find_compiler(compiler)
     if is_path:
@@ -109,24 +114,6 @@ def to_edgetpu(
     compiled = _compile(compiler, report.int8_path, targets, timeout_s)
     paths = tuple(str(target) for target in targets)
     return dataclasses.replace(report, paths=paths, compiled=compiled)
-
-
-def _check_arguments(num_segments, without_compiler, timeout_s):
-    if type(num_segments) is not int or num_segments < 1:
-        raise ValueError(
-            "Argument `num_segments` must be a positive integer. "
-            f"Received: num_segments={num_segments!r}"
-        )
-    if without_compiler not in _WITHOUT_COMPILER:
-        raise ValueError(
-            f"Argument `without_compiler` must be one of {_WITHOUT_COMPILER}. "
-            f"Received: without_compiler={without_compiler!r}"
-        )
-    if not 0 < timeout_s < float("inf"):
-        raise ValueError(
-            "Argument `timeout_s` must be a positive number. "
-            f"Received: timeout_s={timeout_s!r}"
-        )
 
 
 def _targets(path, num_segments):
@@ -159,8 +146,7 @@ def _given(source, targets, samples):
             "Argument `path` must not be the file that is compiled. "
             f"Received: path={os.fspath(source)!r}"
         )
-    lint = _checked_lint(source)
-    return EdgeTpuReport((), os.fspath(source), lint, None, None)
+    return dataclasses.replace(_linted(source), int8_path=os.fspath(source))
 
 
 def _converted(model, path, samples):
@@ -172,26 +158,28 @@ def _converted(model, path, samples):
     with temporary_folder() as folder:
         written = folder / target.name
         conversion = to_tflite(model, written, quantize, samples)
-        lint = _checked_lint(written)
+        report = _linted(written)
         with atomic_write(target, written.read_bytes()):
             conversion = dataclasses.replace(conversion, path=str(target))
-    return EdgeTpuReport((), str(target), lint, None, conversion)
+    return dataclasses.replace(
+        report, int8_path=str(target), conversion=conversion
+    )
 
 
-def _checked_lint(path):
-    lint = lint_edgetpu(path)
-    if lint.parses and lint.mapped:
-        return lint
+def _linted(path):
+    report = lint_edgetpu(path)
+    if report.parses and report.mapped:
+        return report
     raise ValueError(
         "At least one operation of the file must map to the Edge TPU. "
-        f"Received: {pathlib.Path(path).name}:\n{lint}"
+        f"Received: {pathlib.Path(path).name}:\n{report}"
     )
 
 
 def _report_absence(report, num_segments, without_compiler):
     message = (
         f"There is no edgetpu_compiler. {report.int8_path} is ready for it: "
-        f"{report.lint.summary}. "
+        f"{report.summary}. "
         f"{how_to_compile(report.int8_path, num_segments)}"
     )
     if without_compiler == "error":

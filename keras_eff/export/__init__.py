@@ -1,6 +1,7 @@
 """Turns models into files, and reads, runs and checks files."""
 
 import importlib
+import warnings
 
 import lazy_loader
 
@@ -15,8 +16,7 @@ _ELSEWHERE = {
         "read_edgetpu_log",
     ),
     "edgetpu.lint": ("lint_edgetpu",),
-    "edgetpu.lint_report": ("EdgeTpuLint", "EdgeTpuRow"),
-    "edgetpu.report": ("EdgeTpuReport",),
+    "edgetpu.report": ("EdgeTpuReport", "EdgeTpuRow"),
     "edgetpu.to_edgetpu": ("to_edgetpu",),
     "micro.arena": ("Arena", "arena_size"),
     "micro.to_c_array": ("to_c_array",),
@@ -38,6 +38,14 @@ __all__ = sorted([*_own_names, *_HOMES])
 
 
 def __getattr__(name):
+    if name == "EdgeTpuLint":
+        warnings.warn(
+            "keras_eff.export.EdgeTpuLint is keras_eff.export.EdgeTpuReport "
+            "now: the old name goes in keras_eff 0.3",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        name = "EdgeTpuReport"
     if name not in _HOMES:
         return _own(name)
     return getattr(importlib.import_module(f"keras_eff.{_HOMES[name]}"), name)

@@ -6,9 +6,8 @@ from keras_eff.edgetpu.compiler_log import EdgeTpuLog as EdgeTpuLog
 from keras_eff.edgetpu.compiler_log import OperationCount as OperationCount
 from keras_eff.edgetpu.compiler_log import read_edgetpu_log as read_edgetpu_log
 from keras_eff.edgetpu.lint import lint_edgetpu as lint_edgetpu
-from keras_eff.edgetpu.lint_report import EdgeTpuLint as EdgeTpuLint
-from keras_eff.edgetpu.lint_report import EdgeTpuRow as EdgeTpuRow
 from keras_eff.edgetpu.report import EdgeTpuReport as EdgeTpuReport
+from keras_eff.edgetpu.report import EdgeTpuRow as EdgeTpuRow
 from keras_eff.edgetpu.to_edgetpu import to_edgetpu as to_edgetpu
 from keras_eff.export.comparison import Comparison as Comparison
 from keras_eff.export.comparison import OutputComparison as OutputComparison

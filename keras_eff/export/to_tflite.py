@@ -1,11 +1,12 @@
 import time
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
 from keras_eff.export.agreement import check_agreement
 from keras_eff.export.agreement import check_exactness
 from keras_eff.export.arguments import check_backend
-from keras_eff.export.arguments import check_numbers
 from keras_eff.export.arguments import check_suffix
 from keras_eff.export.changing_state import state_in_outputs
 from keras_eff.export.changing_state import warn_of_state
@@ -209,7 +210,10 @@ def to_tflite(
     check_backend("keras_eff.export.to_tflite")
     path = check_path(path)
     check_suffix(path)
-    check_numbers(batch_size, tolerance, min_agreement)
+    batch_size = read_integer("batch_size", batch_size, 1)
+    min_agreement = read_number("min_agreement", min_agreement, "[0, 1]")
+    if tolerance is not None:
+        tolerance = read_number("tolerance", tolerance, "[0, inf]")
     check_verbose(verbose)
     check_graph(model, "keras_eff.export.to_tflite")
     is_aware = bool(layers_of(model, FakeQuant))

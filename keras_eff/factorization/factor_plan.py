@@ -11,6 +11,7 @@ from keras_eff.graph.book import entry_of
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.rewriter import Rewriter
+from keras_eff.table import format_table
 
 # What a 1x1 convolution does not have of the one whose outputs it makes.
 _POINTWISE = {
@@ -18,6 +19,17 @@ _POINTWISE = {
     "strides": 1,
     "padding": "valid",
     "dilation_rate": 1,
+}
+
+
+_COLUMNS = {
+    "layer": "",
+    "full rank": "d",
+    "rank": "d",
+    "energy": ".4f",
+    "weights": ",",
+    "left": ",",
+    "stays because": "",
 }
 
 
@@ -98,28 +110,24 @@ class FactorPlan:
         return self.model.count_params() - saved
 
     def __str__(self):
-        rows = [("layer", "full rank", "rank", "energy", "weights", "left")]
-        rows += [
+        rows = (
             (
                 row.layer.name,
-                f"{min(row.shape)}",
-                f"{row.rank or '-'}",
-                f"{row.energy:.4f}",
-                f"{row.num_weights:,}",
-                f"{row.num_left:,}",
+                min(row.shape),
+                row.rank,
+                row.energy,
+                row.num_weights,
+                row.num_left,
+                row.reason,
             )
             for row in self.layers
-        ]
-        notes = ["stays because", *(row.reason or "" for row in self.layers)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = []
-        for (name, *cells), note in zip(rows, notes, strict=True):
-            right = map(str.rjust, cells, widths[1:])
-            row = [name.ljust(widths[0]), *right, note]
-            lines.append("  ".join(row).rstrip())
+        )
         total = self.model.count_params()
-        lines.append(f"parameters {self.num_parameters:,} of {total:,}")
-        return "\n".join(lines) + how_to_register(self.unknown)
+        return (
+            f"{format_table(_COLUMNS, rows)}\n"
+            f"parameters {self.num_parameters:,} of {total:,}"
+            f"{how_to_register(self.unknown)}"
+        )
 
 
 def matrix_of(layer: keras.layers.Layer) -> np.ndarray:

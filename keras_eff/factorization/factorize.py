@@ -1,10 +1,11 @@
-import numbers
 from collections.abc import Mapping
 
 import keras
 import numpy as np
 from absl import logging
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.factorization.factor_plan import FactorPlan
 from keras_eff.factorization.factor_plan import LayerFactors
 from keras_eff.factorization.factor_plan import matrix_of
@@ -123,7 +124,7 @@ def plan_factors(model, rank=None, energy=None, *, skip=()) -> FactorPlan:
     'no smaller at rank 10'
     """
     check_graph(model, "keras_eff.factorize")
-    _check_choice(rank, energy)
+    rank, energy = _read_rank_or_energy(rank, energy)
     is_skipped = selector(model, skip)
     model = open_registered(model, is_skipped)
     reasons = _reasons(model, is_skipped)
@@ -140,33 +141,21 @@ def plan_factors(model, rank=None, energy=None, *, skip=()) -> FactorPlan:
     return FactorPlan(model, tuple(rows), _unknown(model))
 
 
-def _check_choice(rank, energy):
+def _read_rank_or_energy(rank, energy):
+    """The ranks, or the energy, with None for the other."""
     if (rank is None) == (energy is None):
         raise ValueError(
             "Give either `rank` or `energy`. "
             f"Received: rank={rank!r}, energy={energy!r}"
         )
     if energy is not None:
-        is_number = isinstance(energy, numbers.Real)
-        if isinstance(energy, bool) or not (is_number and 0 < energy <= 1):
-            raise ValueError(
-                "Argument `energy` must be a float in (0, 1]. "
-                f"Received: energy={energy!r}"
-            )
-    elif isinstance(rank, Mapping):
-        for name, number in rank.items():
-            _check_rank(f"rank[{name!r}]", number)
-    else:
-        _check_rank("rank", rank)
-
-
-def _check_rank(name, rank):
-    is_integer = isinstance(rank, numbers.Integral)
-    if isinstance(rank, bool) or not (is_integer and rank > 0):
-        raise ValueError(
-            f"Argument `{name}` must be a positive integer. "
-            f"Received: {name}={rank!r}"
-        )
+        return None, read_number("energy", energy, "(0, 1]")
+    if not isinstance(rank, Mapping):
+        return read_integer("rank", rank, 1), None
+    return {
+        name: read_integer(f"rank[{name!r}]", number, 1)
+        for name, number in rank.items()
+    }, None
 
 
 def _reasons(model, is_skipped):

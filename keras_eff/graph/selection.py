@@ -4,29 +4,22 @@ from collections.abc import Callable
 
 import keras
 
+from keras_eff.arguments import check_layer_names
 from keras_eff.graph.book import FOLLOWING
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.walk import nested_calls
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
+from keras_eff.layers.keep_float import KeepFloat
 
 
 def selector(model, skip) -> Callable:
-    """A predicate on an operation: whether it is among those of `skip`.
-
-    Args:
-        model: Sequential or Functional model.
-        skip: See `keras_eff.quantize`.
-    """
+    """A predicate on an operation: whether it is among those of `skip`."""
     items = skip if isinstance(skip, (list, tuple, set)) else [skip]
     known = {operation.name for operation, _ in operations(model)}
+    names = [item for item in items if isinstance(item, str)]
+    check_layer_names("skip", skip, names, known)
     for item in items:
-        if isinstance(item, str) and item not in known:
-            raise ValueError(
-                "Argument `skip` names a layer that the model does not have. "
-                f"Received: skip={skip!r}; its layers are {sorted(known)}"
-            )
         if not (isinstance(item, str) or callable(item)):
             raise TypeError(
                 "Argument `skip` must hold layer names, layer classes or "

@@ -1,18 +1,21 @@
+import dataclasses
+import os
 import re
 
 from absl import logging
 
-from keras_eff.latency.adb import AdbShell
-from keras_eff.latency.adb import choose_device
-from keras_eff.latency.adb import explain_state
-from keras_eff.latency.adb import list_devices
-from keras_eff.latency.benchmark_app import run_app
-from keras_eff.latency.benchmark_options import check_boolean
-from keras_eff.latency.benchmark_options import check_name
-from keras_eff.latency.delegates import is_external
-from keras_eff.latency.on_device import OnDevice
+from keras_eff.arguments import read_boolean
+from keras_eff.latency.benchmark_tool.delegates import is_external
+from keras_eff.latency.benchmark_tool.options import check_name
+from keras_eff.latency.devices.adb import AdbShell
+from keras_eff.latency.devices.adb import choose_device
+from keras_eff.latency.devices.adb import explain_state
+from keras_eff.latency.devices.adb import list_devices
+from keras_eff.latency.devices.benchmark_app import run_app
+from keras_eff.latency.devices.runner import OnDevice
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class Android(OnDevice):
     """Runs a file on an Android device, over adb, in benchmark_model.
 
@@ -31,12 +34,9 @@ class Android(OnDevice):
             environment variable KERAS_EFF_BENCHMARK_MODEL names, a file or a
             folder that holds android_aarch64_benchmark_model or
             android_arm_benchmark_model, else to such a file on PATH.
-        delegate: As in `keras_eff.latency.BenchmarkModel`. The library of an
-            external delegate is copied to the device, too.
-        cpu_affinity: As in `keras_eff.latency.BenchmarkModel`.
-        profile_ops: As in `keras_eff.latency.BenchmarkModel`.
-        warmup_runs: As in `keras_eff.latency.BenchmarkModel`.
-        flags: As in `keras_eff.latency.BenchmarkModel`.
+        delegate, cpu_affinity, profile_ops, warmup_runs, flags: As in
+            `keras_eff.latency.BenchmarkModel`. The library of an external
+            delegate is copied to the device, too.
         timeout_s: Float > 0, time that the tool, and copying each file, may
             take, in seconds.
         directory: String, absolute path of the folder on the device to use.
@@ -44,15 +44,11 @@ class Android(OnDevice):
             `binary`, no `cpu_affinity`, no external delegate and no spaces in
             `flags` and `directory`.
 
-    Call arguments:
-        path: String, path of a `.tflite` file.
-        num_threads: Integer >= 1, threads that the runtime may use.
-        num_runs: Integer >= 1, number of runs to time.
-        input_shapes: See `keras_eff.latency.measure`.
+    Call arguments: As in `keras_eff.latency.BenchmarkModel`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or, when called, if several
+        TypeError: If a name or a path has the wrong type.
+        ValueError: If another argument is wrong, or, when called, if several
             devices are connected and `serial` is `None`, or the executable is
             built for another architecture.
         FileNotFoundError: If `binary` or a delegate's library does not exist,
@@ -64,37 +60,22 @@ class Android(OnDevice):
     Example:
 
     >>> keras_eff.latency.Android("emulator-5554", delegate="gpu")
-    Android(serial='emulator-5554', use_apk=False, binary=None, delegate='gpu',
+    Android(serial='emulator-5554', binary=None, delegate='gpu',
     cpu_affinity=None, profile_ops=False, warmup_runs=5, flags=(),
-    timeout_s=600.0, directory='/data/local/tmp/keras_eff')
+    timeout_s=600.0, directory='/data/local/tmp/keras_eff', use_apk=False)
     """
 
-    def __init__(
-        self,
-        serial=None,
-        binary=None,
-        *,
-        delegate="xnnpack",
-        cpu_affinity=None,
-        profile_ops=False,
-        warmup_runs=5,
-        flags=(),
-        timeout_s=600.0,
-        directory="/data/local/tmp/keras_eff",
-        use_apk=False,
-    ):
-        self.serial = None if serial is None else check_name("serial", serial)
-        self.use_apk = check_boolean("use_apk", use_apk)
-        super().__init__(
-            binary,
-            delegate=delegate,
-            cpu_affinity=cpu_affinity,
-            profile_ops=profile_ops,
-            warmup_runs=warmup_runs,
-            flags=flags,
-            timeout_s=timeout_s,
-            directory=directory,
-        )
+    serial: str | None = None
+    binary: str | os.PathLike | None = None
+    _: dataclasses.KW_ONLY
+    directory: str = "/data/local/tmp/keras_eff"
+    use_apk: bool = False
+
+    def __post_init__(self):
+        if self.serial is not None:
+            check_name("serial", self.serial)
+        self.use_apk = read_boolean("use_apk", self.use_apk)
+        super().__post_init__()
         if self.use_apk:
             self._check_app_can()
 

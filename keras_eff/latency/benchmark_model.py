@@ -1,17 +1,19 @@
+import dataclasses
 import os
 import shutil
 
 from keras_eff import command
-from keras_eff.latency.benchmark_runner import BenchmarkRunner
-from keras_eff.latency.binary import find_binary
-from keras_eff.latency.binary import host_platform
-from keras_eff.latency.device import describe_device
+from keras_eff.latency.benchmark_tool.executable import find_binary
+from keras_eff.latency.benchmark_tool.executable import host_platform
+from keras_eff.latency.benchmark_tool.runner import BenchmarkRunner
+from keras_eff.latency.this_machine import describe_device
 
 # The peak memory of a process begins at that of the one that started it, across
 # fork and exec: of this one, which may hold TensorFlow, and not of a shell.
 _INTERMEDIATE = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class BenchmarkModel(BenchmarkRunner):
     """Runs a file on this machine in benchmark_model, the tool of TFLite.
 
@@ -51,8 +53,8 @@ class BenchmarkModel(BenchmarkRunner):
         input_shapes: See `keras_eff.latency.measure`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or, when called, if the
+        TypeError: If a name or a path has the wrong type.
+        ValueError: If another argument is wrong, or, when called, if the
             executable is not executable or built for another architecture.
         FileNotFoundError: If `binary` or a delegate's library does not exist,
             or, when called, if no executable is found: says where to get one.
@@ -67,26 +69,7 @@ class BenchmarkModel(BenchmarkRunner):
     profile_ops=False, warmup_runs=5, flags=(), timeout_s=600.0)
     """
 
-    def __init__(
-        self,
-        binary=None,
-        *,
-        delegate="xnnpack",
-        cpu_affinity=None,
-        profile_ops=False,
-        warmup_runs=5,
-        flags=(),
-        timeout_s=600.0,
-    ):
-        super().__init__(
-            binary,
-            delegate=delegate,
-            cpu_affinity=cpu_affinity,
-            profile_ops=profile_ops,
-            warmup_runs=warmup_runs,
-            flags=flags,
-            timeout_s=timeout_s,
-        )
+    binary: str | os.PathLike | None = None
 
     def __call__(self, path, num_threads, num_runs, input_shapes=None):
         inputs = self._input_flags(path, input_shapes)

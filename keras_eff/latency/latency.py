@@ -3,8 +3,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_eff.latency.delegation import Delegation
-from keras_eff.latency.op_profile import OpTime
+from keras_eff.latency.benchmark_tool.delegation import Delegation
+from keras_eff.latency.benchmark_tool.op_profile import OpTime
 
 _NO_MEDIAN = "the tool gave no median"
 

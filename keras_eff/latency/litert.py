@@ -1,11 +1,21 @@
-import numbers
 import pathlib
+import warnings
 
 from keras_eff import child_process
-from keras_eff.latency.device import describe_device
+from keras_eff.arguments import read_boolean
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.latency.input_shapes import resolve_shapes
 from keras_eff.latency.latency import Latency
+from keras_eff.latency.this_machine import describe_device
 
+_RENAMED = (
+    "`use_xnnpack` of keras_eff.latency.LiteRT is called `delegate`: 'xnnpack' "
+    "or 'none'. The old name will be removed in keras_eff 0.3."
+)
+# What `Latency.runner` calls them.
+_KERNELS = {"xnnpack": "xnnpack", "none": "builtin"}
 _SCRIPT = pathlib.Path(__file__).with_name("litert_child.py")
 
 
@@ -35,10 +45,11 @@ class LiteRT:
         warmup_runs: Integer >= 0, least number of runs before the measurement.
         warmup_min_s: Float >= 0, least duration of the runs before the
             measurement, in seconds.
-        use_xnnpack: Boolean. Whether to run in the default delegate, as an
-            application does; if `False`, in LiteRT's builtin kernels.
+        delegate: String, what runs the file: `"xnnpack"`, the default
+            delegate, as in an application; `"none"`, LiteRT's builtin kernels.
         timeout_s: Float > 0, time that the process may take in all, in
             seconds.
+        use_xnnpack: Boolean, deprecated: `False` is `delegate="none"`.
 
     Call arguments:
         path: String, path of a `.tflite` file.
@@ -47,8 +58,7 @@ class LiteRT:
         input_shapes: See `keras_eff.latency.measure`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or, when called, if the
+        ValueError: If an argument is wrong, or, when called, if the
             file is damaged, has an input that is neither a number nor a
             boolean, or leaves dimensions open that are not given.
         RuntimeError: When called, if LiteRT lacks an operator of the file, the
@@ -56,9 +66,9 @@ class LiteRT:
 
     Example:
 
-    >>> runner = keras_eff.latency.LiteRT(use_xnnpack=False, timeout_s=60.0)
+    >>> runner = keras_eff.latency.LiteRT(delegate="none", timeout_s=60.0)
     >>> runner
-    LiteRT(warmup_runs=5, warmup_min_s=0.25, use_xnnpack=False, timeout_s=60.0)
+    LiteRT(warmup_runs=5, warmup_min_s=0.25, delegate='none', timeout_s=60.0)
     """
 
     def __init__(
@@ -66,21 +76,16 @@ class LiteRT:
         *,
         warmup_runs=5,
         warmup_min_s=0.25,
-        use_xnnpack=True,
+        delegate="xnnpack",
         timeout_s=600.0,
+        use_xnnpack=None,
     ):
-        _check_number("warmup_runs", warmup_runs, numbers.Integral)
-        _check_number("warmup_min_s", warmup_min_s, numbers.Real)
-        _check_number("timeout_s", timeout_s, numbers.Real)
-        if timeout_s == 0:
-            raise ValueError(
-                "Argument `timeout_s` must be a number > 0. Received: "
-                f"timeout_s={timeout_s}"
-            )
-        self.warmup_runs = int(warmup_runs)
-        self.warmup_min_s = float(warmup_min_s)
-        self.use_xnnpack = bool(use_xnnpack)
-        self.timeout_s = float(timeout_s)
+        self.warmup_runs = read_integer("warmup_runs", warmup_runs, 0)
+        self.warmup_min_s = read_number(
+            "warmup_min_s", warmup_min_s, "[0, inf)"
+        )
+        self.delegate = _check_delegate(delegate, use_xnnpack)
+        self.timeout_s = read_number("timeout_s", timeout_s, "(0, inf)")
 
     def __call__(self, path, num_threads, num_runs, input_shapes=None):
         if input_shapes is not None:
@@ -92,35 +97,35 @@ class LiteRT:
             "num_runs": num_runs,
             "warmup_runs": self.warmup_runs,
             "warmup_min_s": self.warmup_min_s,
-            "use_xnnpack": self.use_xnnpack,
+            "use_xnnpack": self.delegate == "xnnpack",
         }
         memory_bytes = child_process.memory_for(path)
         measured = child_process.run(
             _SCRIPT, payload, self.timeout_s, memory_bytes
         )
-        kernels = "xnnpack" if self.use_xnnpack else "builtin"
         return Latency.from_times(
             measured["times_ms"],
             num_threads=num_threads,
-            runner=f"litert {measured['version']} {kernels}",
+            runner=f"litert {measured['version']} {_KERNELS[self.delegate]}",
             device=describe_device(),
             init_ms=measured["init_ms"],
             peak_memory_mb=measured["peak_memory_mb"],
         )
 
+    @property
+    def use_xnnpack(self) -> bool:
+        """Deprecated: whether `delegate` is `"xnnpack"`."""
+        warnings.warn(_RENAMED, DeprecationWarning, stacklevel=2)
+        return self.delegate == "xnnpack"
+
     def __repr__(self):
-        options = ", ".join(f"{k}={v}" for k, v in vars(self).items())
+        options = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
         return f"LiteRT({options})"
 
 
-def _check_number(name, value, kind):
-    noun = "an integer" if kind is numbers.Integral else "a number"
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(
-            f"Argument `{name}` must be {noun}. Received: {name}={value!r} of "
-            f"type {type(value).__module__}.{type(value).__name__}"
-        )
-    if not value >= 0:
-        raise ValueError(
-            f"Argument `{name}` must be {noun} >= 0. Received: {name}={value}"
-        )
+def _check_delegate(delegate, use_xnnpack):
+    if use_xnnpack is not None:
+        warnings.warn(_RENAMED, DeprecationWarning, stacklevel=3)
+        is_used = read_boolean("use_xnnpack", use_xnnpack)
+        return "xnnpack" if is_used else "none"
+    return read_choice("delegate", delegate, _KERNELS)

@@ -1,13 +1,15 @@
 import inspect
-import numbers
 import os
 import pathlib
 from collections.abc import Callable
 from collections.abc import Sequence
 
+from keras_eff.arguments import described
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import wrong_type
 from keras_eff.latency.benchmark_model import BenchmarkModel
-from keras_eff.latency.binary import find_in_environment
-from keras_eff.latency.binary import host_platform
+from keras_eff.latency.benchmark_tool.executable import find_in_environment
+from keras_eff.latency.benchmark_tool.executable import host_platform
 from keras_eff.latency.latency import Latency
 from keras_eff.latency.litert import LiteRT
 
@@ -50,7 +52,7 @@ def measure(
 
     Raises:
         FileNotFoundError: If there is no file at `path`.
-        TypeError: If an argument has the wrong type, or `runner` returns
+        TypeError: If a path or runner has the wrong type, or `runner` returns
             something else than a `Latency` or takes no `input_shapes`.
         ValueError: If a number is out of range, there is no runner in the
             list, the file is empty, damaged or not a `.tflite` file, or
@@ -66,8 +68,8 @@ def measure(
     True
     """
     path = _check_path(path)
-    num_threads = _check_count("num_threads", num_threads)
-    num_runs = _check_count("num_runs", num_runs)
+    num_threads = read_integer("num_threads", num_threads, 1)
+    num_runs = read_integer("num_runs", num_runs, 1)
     runners = _check_runners(runner)
     options = {} if input_shapes is None else {"input_shapes": input_shapes}
     for each in runners if options else ():
@@ -81,17 +83,14 @@ def _run(runner, path, num_threads, num_runs, options):
     if not isinstance(latency, Latency):
         raise TypeError(
             "Argument `runner` must return a keras_eff.latency.Latency. "
-            f"Received: {runner} returned {_describe(latency)}"
+            f"Received: {runner} returned {described(latency)}"
         )
     return latency
 
 
 def _check_path(path):
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(
-            "Argument `path` must be a string or a path. Received: "
-            f"path={_describe(path)}"
-        )
+        raise wrong_type("path", path, "a string or a path")
     file = pathlib.Path(path)
     if not file.exists():
         raise FileNotFoundError(
@@ -123,20 +122,6 @@ def _check_identifier(file):
         )
 
 
-def _check_count(name, value):
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(
-            f"Argument `{name}` must be an integer >= 1. Received: "
-            f"{name}={_describe(value)}"
-        )
-    if value < 1:
-        raise ValueError(
-            f"Argument `{name}` must be an integer >= 1. Received: "
-            f"{name}={value}"
-        )
-    return int(value)
-
-
 def _check_runners(runner):
     """Returns the runners, all checked before the first of them runs."""
     if runner is None:
@@ -160,10 +145,8 @@ def _check_runner(runner):
             f"{runner.__module__}.{runner.__qualname__}"
         )
     if not callable(runner):
-        raise TypeError(
-            "Argument `runner` must be a callable `runner(path, num_threads, "
-            f"num_runs)`. Received: runner={_describe(runner)}"
-        )
+        expected = "a callable `runner(path, num_threads, num_runs)`"
+        raise wrong_type("runner", runner, expected)
     return runner
 
 
@@ -174,10 +157,5 @@ def _check_takes_shapes(runner):
         raise TypeError(
             "Argument `input_shapes` needs a runner that takes it: "
             "`runner(path, num_threads, num_runs, input_shapes=None)`. "
-            f"Received: runner={_describe(runner)}"
+            f"Received: runner={described(runner)}"
         ) from error
-
-
-def _describe(value):
-    kind = type(value)
-    return f"{value!r} of type {kind.__module__}.{kind.__qualname__}"

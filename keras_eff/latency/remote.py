@@ -1,8 +1,12 @@
-from keras_eff.latency.benchmark_options import check_name
-from keras_eff.latency.on_device import OnDevice
-from keras_eff.latency.ssh import SshShell
+import dataclasses
+import os
+
+from keras_eff.latency.benchmark_tool.options import check_name
+from keras_eff.latency.devices.runner import OnDevice
+from keras_eff.latency.devices.ssh import SshShell
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class Remote(OnDevice):
     """Runs a file on another Linux machine, over ssh, in benchmark_model.
 
@@ -21,25 +25,18 @@ class Remote(OnDevice):
             folder that holds linux_aarch64_benchmark_model,
             linux_arm_benchmark_model or linux_x86-64_benchmark_model, else to
             such a file on PATH.
-        delegate: As in `keras_eff.latency.BenchmarkModel`. The library of an
-            external delegate is copied there, too.
-        cpu_affinity: As in `keras_eff.latency.BenchmarkModel`.
-        profile_ops: As in `keras_eff.latency.BenchmarkModel`.
-        warmup_runs: As in `keras_eff.latency.BenchmarkModel`.
-        flags: As in `keras_eff.latency.BenchmarkModel`.
+        delegate, cpu_affinity, profile_ops, warmup_runs, flags: As in
+            `keras_eff.latency.BenchmarkModel`. The library of an external
+            delegate is copied there, too.
         timeout_s: Float > 0, time that the tool, and copying each file, may
             take, in seconds.
         directory: String, absolute path of the folder there to use.
 
-    Call arguments:
-        path: String, path of a `.tflite` file.
-        num_threads: Integer >= 1, threads that the runtime may use.
-        num_runs: Integer >= 1, number of runs to time.
-        input_shapes: See `keras_eff.latency.measure`.
+    Call arguments: As in `keras_eff.latency.BenchmarkModel`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If an argument is out of range, or, when called, if the
+        TypeError: If a name or a path has the wrong type.
+        ValueError: If another argument is wrong, or, when called, if the
             executable is built for another architecture.
         FileNotFoundError: If `binary` or a delegate's library does not exist,
             or, when called, if no executable is found: says where to get one.
@@ -55,30 +52,14 @@ class Remote(OnDevice):
     timeout_s=600.0, directory='/tmp/keras_eff')
     """
 
-    def __init__(
-        self,
-        host,
-        binary=None,
-        *,
-        delegate="xnnpack",
-        cpu_affinity=None,
-        profile_ops=False,
-        warmup_runs=5,
-        flags=(),
-        timeout_s=600.0,
-        directory="/tmp/keras_eff",
-    ):
-        self.host = check_name("host", host)
-        super().__init__(
-            binary,
-            delegate=delegate,
-            cpu_affinity=cpu_affinity,
-            profile_ops=profile_ops,
-            warmup_runs=warmup_runs,
-            flags=flags,
-            timeout_s=timeout_s,
-            directory=directory,
-        )
+    host: str
+    binary: str | os.PathLike | None = None
+    _: dataclasses.KW_ONLY
+    directory: str = "/tmp/keras_eff"
+
+    def __post_init__(self):
+        check_name("host", self.host)
+        super().__post_init__()
 
     def _connect(self):
         return SshShell(self.host)

@@ -1,5 +1,7 @@
 """Arguments that several layers have."""
 
+from keras_eff.arguments import read_integer
+
 # What a layer of Keras with a kernel and a bias takes for the two.
 OF_WEIGHTS = tuple(
     f"{weight}_{part}"
@@ -8,24 +10,11 @@ OF_WEIGHTS = tuple(
 )
 
 
-def check_size(name: str, value, least: int = 1) -> int:
-    """The value, an integer of at least `least`."""
-    if type(value) is not int or value < least:
-        raise ValueError(
-            f"Argument `{name}` must be an integer, {least} or more. "
-            f"Received: {name}={value!r}"
-        )
-    return value
-
-
-def check_rate(name: str, value) -> float:
-    """The value, a probability below 1."""
-    if not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(
-            f"Argument `{name}` must be a float in [0, 1). "
-            f"Received: {name}={value!r}"
-        )
-    return value
+def read_seed(seed) -> int | None:
+    """Reads an integer for random numbers that repeat, or None."""
+    if seed is None:
+        return None
+    return read_integer("seed", seed, also="or None")
 
 
 def take(names, kwargs: dict) -> dict:

@@ -1,7 +1,8 @@
-import numbers
-
 import keras
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.layers.arguments import take
 
 _STEPS = ("convolution", "normalization", "activation")
@@ -109,26 +110,20 @@ class DepthwiseSeparable(keras.layers.Layer):
     ):
         arguments = take(_OF_KERNELS, kwargs)
         super().__init__(**kwargs)
-        self.filters = filters
+        self.filters = read_integer("filters", filters, 1)
         self.kernel_size = kernel_size
         self.strides = strides
-        self.depth_multiplier = depth_multiplier
-        self.padding = padding
+        self.depth_multiplier = read_integer(
+            "depth_multiplier", depth_multiplier, 1
+        )
+        self.padding = read_choice("padding", padding, ("valid", "same"))
         self.data_format = data_format or keras.config.image_data_format()
         self.dilation_rate = dilation_rate
         self.activation = keras.activations.get(activation)
-        if padding not in ("valid", "same"):
-            raise ValueError(
-                'Argument `padding` must be "valid" or "same". '
-                f"Received: padding={padding!r}"
-            )
-        if normalization not in _NORMALIZATIONS:
-            raise ValueError(
-                f"Argument `normalization` must be one of {_NORMALIZATIONS}. "
-                f"Received: normalization={normalization!r}"
-            )
-        self.normalization = normalization
-        self.momentum = _check_momentum(momentum)
+        self.normalization = read_choice(
+            "normalization", normalization, _NORMALIZATIONS
+        )
+        self.momentum = read_number("momentum", momentum, "[0, 1)")
         self.depthwise_steps = _check_steps("depthwise_steps", depthwise_steps)
         self.pointwise_steps = _check_steps("pointwise_steps", pointwise_steps)
         self.use_bias = use_bias
@@ -231,16 +226,6 @@ class DepthwiseSeparable(keras.layers.Layer):
             **self._arguments,
             "activation": keras.activations.serialize(self.activation),
         }
-
-
-def _check_momentum(momentum):
-    is_number = isinstance(momentum, numbers.Real)
-    if not is_number or not 0 <= momentum < 1:
-        raise ValueError(
-            "Argument `momentum` must be in [0, 1). Received: "
-            f"momentum={momentum!r}"
-        )
-    return float(momentum)
 
 
 def _check_steps(name, steps):

@@ -1,9 +1,9 @@
-import numbers
-
 import keras
 from keras import ops
 
-from keras_eff.ops.fake_quant import check_num_bits
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
+from keras_eff.arguments import wrong_argument
 
 # The scale of a narrower range, and its inverse, do not fit into float32.
 _NARROWEST = 2.0**-100
@@ -74,9 +74,9 @@ class FakeQuant(keras.layers.Layer):
     def __init__(self, num_bits=8, momentum=0.99, fixed_range=None, **kwargs):
         kwargs["autocast"] = False
         super().__init__(**kwargs)
-        self.num_bits = check_num_bits("num_bits", num_bits, 2, 16)
-        self.momentum = _check_momentum(momentum)
-        self.fixed_range = _check_fixed_range(fixed_range)
+        self.num_bits = read_integer("num_bits", num_bits, 2, 16)
+        self.momentum = read_number("momentum", momentum, "[0, 1)")
+        self.fixed_range = read_range("fixed_range", fixed_range)
         self.supports_masking = True
         # A function of the input, called in place of rounding, if not None.
         self.observer = None
@@ -128,7 +128,9 @@ class FakeQuant(keras.layers.Layer):
                 f"set_range({range_min}, {range_max}) on layer {self.name!r} "
                 f"with fixed_range={self.fixed_range}"
             )
-        if not _is_interval(range_min, range_max):
+        low = read_number("range_min", range_min)
+        high = read_number("range_max", range_max)
+        if low > high or high - low > _WIDEST:
             raise ValueError(
                 "`set_range` takes finite floats `range_min` <= `range_max`. "
                 f"Received: set_range({range_min}, {range_max})"
@@ -199,16 +201,6 @@ def _is_wide(range_min, range_max):
     return range_max - range_min > _NARROWEST
 
 
-def _is_interval(low, high):
-    if not (_is_number(low) and _is_number(high)):
-        return False
-    return low <= high and high - low <= _WIDEST
-
-
-def _is_number(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
 def _check_float(inputs):
     dtype = keras.backend.standardize_dtype(inputs.dtype)
     if "float" not in dtype:
@@ -218,24 +210,23 @@ def _check_float(inputs):
         )
 
 
-def _check_momentum(momentum):
-    if not _is_number(momentum) or not 0 <= momentum < 1:
-        raise ValueError(
-            "Argument `momentum` must be a float in [0, 1). "
-            f"Received: momentum={momentum!r}"
-        )
-    return float(momentum)
+def read_range(name, value):
+    """Reads a pair of bounds with 0 between them, or None.
 
-
-def _check_fixed_range(fixed_range):
-    if fixed_range is None:
+    Args:
+        name: Name of the argument.
+        value: What the user gave.
+    """
+    if value is None:
         return None
-    bounds = fixed_range if isinstance(fixed_range, (list, tuple)) else ()
-    is_range = len(bounds) == 2 and _is_interval(*bounds)
-    if not is_range or not bounds[0] <= 0 <= bounds[1] or not _is_wide(*bounds):
-        raise ValueError(
-            "Argument `fixed_range` must be a pair of finite floats "
-            "(min, max) with min <= 0 <= max and min < max. "
-            f"Received: fixed_range={fixed_range!r}"
+    try:
+        low, high = (read_number(name, bound) for bound in value)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not low <= 0 <= high or not _is_wide(low, high) or high - low > _WIDEST:
+        expected = (
+            "a pair of finite floats (min, max) with min <= 0 <= max and "
+            "min < max"
         )
-    return (float(bounds[0]), float(bounds[1]))
+        raise wrong_argument(name, value, expected)
+    return low, high

@@ -31,7 +31,8 @@ class KeepFloat(keras.layers.Layer):
 
     Example:
 
-    >>> keras.ops.convert_to_numpy(keras_eff.layers.KeepFloat()(np.ones(2)))
+    >>> from keras_eff.layers.keep_float import KeepFloat
+    >>> keras.ops.convert_to_numpy(KeepFloat()(np.ones(2)))
     array([1., 1.], dtype=float32)
     """
 

@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_eff.arguments import read_number
 from keras_eff.ops.recurrence import linear_recurrence
 
 
@@ -36,8 +37,9 @@ class LinearRecurrence(keras.layers.Layer):
 
     Example:
 
+    >>> from keras_eff.layers.linear_recurrence import LinearRecurrence
     >>> decays, inputs = np.full((1, 3, 1), 0.5), np.ones((1, 3, 1))
-    >>> states = keras_eff.layers.LinearRecurrence()(decays, inputs)
+    >>> states = LinearRecurrence()(decays, inputs)
     >>> keras.ops.convert_to_numpy(states)[0, :, 0]
     array([1.  , 1.5 , 1.75], dtype=float32)
 
@@ -49,11 +51,8 @@ class LinearRecurrence(keras.layers.Layer):
     def __init__(self, reverse=False, *, bound=None, **kwargs):
         super().__init__(**kwargs)
         self.reverse = reverse
-        if bound is not None and not bound > 0:
-            raise ValueError(
-                "Argument `bound` must be a positive float. "
-                f"Received: bound={bound!r}"
-            )
+        if bound is not None:
+            bound = read_number("bound", bound, "(0, inf)", also="or None")
         self.bound = bound
 
     def call(self, decays, inputs, initial_state=None):

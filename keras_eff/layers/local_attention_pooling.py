@@ -2,8 +2,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_eff.layers.arguments import check_rate
-from keras_eff.layers.arguments import check_size
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
+from keras_eff.layers.arguments import read_seed
 
 # Far below any score; in float16 too.
 _NEVER = -3e4
@@ -50,7 +51,8 @@ class LocalAttentionPooling(keras.layers.Layer):
 
     Example:
 
-    >>> pooling = keras_eff.layers.LocalAttentionPooling(2, group_size=4)
+    >>> from keras_eff.layers import local_attention_pooling
+    >>> pooling = local_attention_pooling.LocalAttentionPooling(2, group_size=4)
     >>> x = np.ones((1, 10, 8))
     >>> tuple(pooling(x, x, x).shape)
     (1, 3, 8)
@@ -63,17 +65,17 @@ class LocalAttentionPooling(keras.layers.Layer):
         self, num_heads, group_size=4, dropout=0.0, seed=None, **kwargs
     ):
         super().__init__(**kwargs)
-        self.num_heads = check_size("num_heads", num_heads)
-        self.group_size = check_size("group_size", group_size, 2)
-        is_small = num_heads * group_size <= _TOKENS
-        self.heads_together = num_heads if is_small else 1
-        self.dropout = check_rate("dropout", dropout)
-        self.seed = seed
-        if dropout:
+        self.num_heads = read_integer("num_heads", num_heads, 1)
+        self.group_size = read_integer("group_size", group_size, 2)
+        is_small = self.num_heads * self.group_size <= _TOKENS
+        self.heads_together = self.num_heads if is_small else 1
+        self.dropout = read_number("dropout", dropout, "[0, 1)")
+        self.seed = read_seed(seed)
+        if self.dropout:
             name = f"{self.name}_dropout"
             policy = self.dtype_policy
             self.dropout_layer = keras.layers.Dropout(
-                dropout, seed=seed, name=name, dtype=policy
+                self.dropout, seed=self.seed, name=name, dtype=policy
             )
         self.supports_masking = True
 

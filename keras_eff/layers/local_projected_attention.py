@@ -1,7 +1,9 @@
 import keras
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.layers.arguments import OF_WEIGHTS
-from keras_eff.layers.arguments import check_size
+from keras_eff.layers.arguments import read_seed
 from keras_eff.layers.arguments import take
 from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 
@@ -13,10 +15,11 @@ class LocalProjectedAttention(keras.layers.Layer):
     Takes the place of a first `keras.layers.MultiHeadAttention` on a long
     sequence: the cost grows with the length, not with its square, and layers
     behind it see a sequence `group_size` times shorter. Queries, keys, values
-    and outputs are dense layers; `keras_eff.layers.LocalAttentionPooling` has
-    the formula, and says what is done with masks and with lengths that
-    `group_size` does not divide. In training, dropout is applied to the
-    attention; else training and inference are alike.
+    and outputs are dense layers; `LocalAttentionPooling` in
+    keras_eff/layers/local_attention_pooling.py has the formula, and says what
+    is done with masks and with lengths that `group_size` does not divide. In
+    training, dropout is applied to the attention; else training and inference
+    are alike.
 
     Args:
         num_heads: Positive integer, number of attention heads.
@@ -77,17 +80,17 @@ class LocalProjectedAttention(keras.layers.Layer):
     ):
         arguments = take(OF_WEIGHTS, kwargs)
         super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.key_dim = check_size("key_dim", key_dim)
-        self.group_size = group_size
-        self.value_dim = key_dim if value_dim is None else value_dim
-        check_size("value_dim", self.value_dim)
+        num_heads = self.num_heads = read_integer("num_heads", num_heads, 1)
+        key_dim = self.key_dim = read_integer("key_dim", key_dim, 1)
+        self.group_size = read_integer("group_size", group_size, 2)
+        value_dim = key_dim if value_dim is None else value_dim
+        self.value_dim = read_integer("value_dim", value_dim, 1)
         if output_dim is not None:
-            check_size("output_dim", output_dim)
+            output_dim = read_integer("output_dim", output_dim, 1)
         self.output_dim = output_dim
-        self.dropout = dropout
+        self.dropout = read_number("dropout", dropout, "[0, 1)")
         self.use_bias = use_bias
-        self.seed = seed
+        self.seed = read_seed(seed)
         self.pooling = LocalAttentionPooling(
             num_heads,
             group_size,

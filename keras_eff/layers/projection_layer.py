@@ -1,8 +1,9 @@
-import numbers
-
 import keras
 from keras import ops
 
+from keras_eff.arguments import read_boolean
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
 from keras_eff.ops import hashing
 
 _VALUES = ("ternary", "binary", "sign")
@@ -96,12 +97,12 @@ class ProjectionLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_features = _check_integer("num_features", num_features, 1)
-        self.seed = _check_seed(seed)
-        self.values = _check_values(values)
-        self.ngram_size = _check_integer("ngram_size", ngram_size, 1)
-        self.skip_size = _check_integer("skip_size", skip_size, 0)
-        self.mask_padding = mask_padding
+        self.num_features = read_integer("num_features", num_features, 1)
+        self.seed = read_integer("seed", seed, 0, 2**32 - 1)
+        self.values = read_choice("values", values, _VALUES)
+        self.ngram_size = read_integer("ngram_size", ngram_size, 1)
+        self.skip_size = read_integer("skip_size", skip_size, 0)
+        self.mask_padding = read_boolean("mask_padding", mask_padding)
         self.supports_masking = True
         num_words = -(-self.num_features // hashing.FEATURES_PER_WORD)
         self._seeds = hashing.hash_seeds(self.seed, num_words)
@@ -168,34 +169,3 @@ def _check_inputs(inputs):
             "`ProjectionLayer` takes (batch, length) ids or (batch, length, "
             f"characters) words. Received: a tensor of shape {inputs.shape}"
         )
-
-
-def _check_integer(name, value, low):
-    if not _is_integer(value) or value < low:
-        raise ValueError(
-            f"Argument `{name}` must be an integer >= {low}. "
-            f"Received: {name}={value!r}"
-        )
-    return int(value)
-
-
-def _check_seed(seed):
-    if not _is_integer(seed) or not 0 <= seed < 2**32:
-        raise ValueError(
-            "Argument `seed` must be an integer in [0, 2**32). "
-            f"Received: seed={seed!r}"
-        )
-    return int(seed)
-
-
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _check_values(values):
-    if values not in _VALUES:
-        raise ValueError(
-            f"Argument `values` must be one of {_VALUES}. "
-            f"Received: values={values!r}"
-        )
-    return values

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import wrong_argument
 from keras_eff.layers.weight_transform import WeightTransform
 from keras_eff.ops import pruning
 
@@ -225,14 +227,16 @@ def _check_pattern(pattern):
 
 def _check_block(block_shape, pattern):
     is_pair = isinstance(block_shape, (list, tuple)) and len(block_shape) == 2
-    if not is_pair or not all(type(n) is int and n > 0 for n in block_shape):
-        raise ValueError(
-            "Argument `block_shape` must be a pair of positive integers. "
-            f"Received: block_shape={block_shape!r}"
-        )
+    if not is_pair:
+        expected = "a pair of positive integers"
+        raise wrong_argument("block_shape", block_shape, expected)
+    block_shape = tuple(
+        read_integer(f"block_shape[{axis}]", length, 1)
+        for axis, length in enumerate(block_shape)
+    )
     if pattern != "unstructured" and math.prod(block_shape) > 1:
         raise ValueError(
             "Argument `block_shape` goes with the unstructured pattern only. "
             f"Received: block_shape={block_shape}, pattern={pattern!r}"
         )
-    return tuple(block_shape)
+    return block_shape

@@ -1,8 +1,11 @@
 import keras
 from keras import ops
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.layers.arguments import OF_WEIGHTS
-from keras_eff.layers.arguments import check_size
+from keras_eff.layers.arguments import read_seed
 from keras_eff.layers.arguments import take
 from keras_eff.layers.linear_recurrence import LinearRecurrence
 from keras_eff.layers.zoneout import Zoneout
@@ -20,9 +23,8 @@ class QRNN(keras.layers.Layer):
 
     Takes the place of `keras.layers.LSTM`, with the same call signature, also
     in `keras.layers.Bidirectional`. What costs most, the gates, is one
-    convolution over all steps at once; what recurs has no weights
-    (`keras_eff.layers.LinearRecurrence`). A file for a static length has no
-    loop.
+    convolution over all steps at once; what recurs has no weights. A file for
+    a static length has no loop.
 
     With `z = activation(conv(x))` and gates
     `f, o, i = recurrent_activation(conv(x))`, of `window` inputs each:
@@ -52,7 +54,8 @@ class QRNN(keras.layers.Layer):
         activation: Activation of `z`.
         recurrent_activation: Activation of the gates, into [0, 1].
         use_bias: Boolean, whether the convolution has a bias.
-        zoneout: Float in [0, 1), see `keras_eff.layers.Zoneout`.
+        zoneout: Float in [0, 1), the probability that a unit stays as it was
+            in a step of training.
         seed: Optional integer, for zoneout that repeats.
         **kwargs: `kernel_initializer`, `bias_initializer` and so on, as in
             `keras.layers.Conv1D`, and arguments of `keras.layers.Layer`.
@@ -106,26 +109,21 @@ class QRNN(keras.layers.Layer):
     ):
         arguments = take(OF_WEIGHTS, kwargs)
         super().__init__(**kwargs)
-        self.units = check_size("units", units)
-        self.window = check_size("window", window)
-        if pooling not in _POOLINGS:
-            raise ValueError(
-                f"Argument `pooling` must be one of {_POOLINGS}. "
-                f"Received: pooling={pooling!r}"
-            )
-        self.pooling = pooling
+        self.units = read_integer("units", units, 1)
+        self.window = read_integer("window", window, 1)
+        self.pooling = read_choice("pooling", pooling, _POOLINGS)
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards
         self.stateful = stateful
         self.activation = keras.activations.get(activation)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
-        self.zoneout = zoneout
-        self.seed = seed
+        self.zoneout = read_number("zoneout", zoneout, "[0, 1)")
+        self.seed = read_seed(seed)
         policy = self.dtype_policy
         self.convolution = keras.layers.Conv1D(
-            (1 + len(pooling)) * units,
-            window,
+            (1 + len(pooling)) * self.units,
+            self.window,
             use_bias=use_bias,
             name=f"{self.name}_convolution",
             dtype=policy,
@@ -133,9 +131,11 @@ class QRNN(keras.layers.Layer):
         )
         # Without it there is no state of random numbers either.
         self.zoneout_layer = None
-        if zoneout:
+        if self.zoneout:
             name = f"{self.name}_zoneout"
-            self.zoneout_layer = Zoneout(zoneout, seed, name=name, dtype=policy)
+            self.zoneout_layer = Zoneout(
+                self.zoneout, self.seed, name=name, dtype=policy
+            )
         averages = pooling != "ifo" and self.activation in _WITHIN_ONE
         self.recurrence = LinearRecurrence(
             go_backwards,

@@ -21,9 +21,10 @@ class SetMask(keras.layers.Layer):
 
     Example:
 
+    >>> from keras_eff.layers.set_mask import SetMask
     >>> ids = keras.Input((5,), dtype="int32")
     >>> vectors = keras.layers.Embedding(10, 4)(ids) * 2.0
-    >>> masked = keras_eff.layers.SetMask()([vectors, ids != 0])
+    >>> masked = SetMask()([vectors, ids != 0])
     >>> keras.layers.GlobalAveragePooling1D()(masked).shape
     (None, 4)
     """

@@ -1,7 +1,8 @@
-import numbers
-
 import keras
 from keras import ops
+
+from keras_eff.arguments import read_number
+from keras_eff.layers.arguments import read_seed
 
 _DELETION, _SWAP, _INSERTION = range(3)
 
@@ -60,9 +61,9 @@ class TokenDistortion(keras.layers.Layer):
 
     def __init__(self, rate=0.1, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.rate = _check_rate(rate)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.rate = read_number("rate", rate, "[0, 1]")
+        self.seed = read_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
 
     def call(self, inputs, training=False):
@@ -129,16 +130,6 @@ def _swapped(indices, first):
 def _inserted(indices, position, source):
     moved = indices - ops.cast(indices > position, "int32")
     return ops.where(indices == position, source, moved)
-
-
-def _check_rate(rate):
-    is_number = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
-    if not is_number or not 0 <= rate <= 1:
-        raise ValueError(
-            "Argument `rate` must be a float in [0, 1]. "
-            f"Received: rate={rate!r}"
-        )
-    return float(rate)
 
 
 def _check_integers(inputs):

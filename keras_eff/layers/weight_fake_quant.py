@@ -3,9 +3,9 @@ import numbers
 import keras
 from keras import ops
 
+from keras_eff.arguments import read_integer
 from keras_eff.layers.grid import Grid
 from keras_eff.layers.weight_transform import WeightTransform
-from keras_eff.ops.fake_quant import check_num_bits
 from keras_eff.ops.fake_quant import fake_quant_weight
 from keras_eff.ops.fake_quant import weight_grid
 
@@ -63,7 +63,7 @@ class WeightFakeQuant(WeightTransform):
 
     def __init__(self, num_bits=8, channel_axes=(-1,), **kwargs):
         super().__init__(**kwargs)
-        self.num_bits = check_num_bits("num_bits", num_bits, 2, 8)
+        self.num_bits = read_integer("num_bits", num_bits, 2, 8)
         self.channel_axes = _check_axes(channel_axes)
 
     def build(self, input_shape):

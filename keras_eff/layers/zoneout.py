@@ -1,7 +1,8 @@
 import keras
 from keras import ops
 
-from keras_eff.layers.arguments import check_rate
+from keras_eff.arguments import read_number
+from keras_eff.layers.arguments import read_seed
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -32,7 +33,8 @@ class Zoneout(keras.layers.Layer):
 
     Example:
 
-    >>> zoneout = keras_eff.layers.Zoneout(0.5, seed=0)
+    >>> from keras_eff.layers.zoneout import Zoneout
+    >>> zoneout = Zoneout(0.5, seed=0)
     >>> decays = zoneout(np.zeros(8), training=True)
     >>> sorted(set(keras.ops.convert_to_numpy(decays).tolist()))
     [0.0, 1.0]
@@ -43,9 +45,9 @@ class Zoneout(keras.layers.Layer):
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.rate = check_rate("rate", rate)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.rate = read_number("rate", rate, "[0, 1)")
+        self.seed = read_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
 
     def call(self, decays, training=False):

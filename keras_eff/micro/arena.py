@@ -4,6 +4,8 @@ import os
 import pathlib
 
 from keras_eff import child_process
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.flatbuffer import read
 
@@ -73,16 +75,8 @@ def arena_size(
     >>> arena.total_bytes >= arena.head_bytes + arena.tail_bytes
     True
     """
-    if not _is_integer(max_bytes) or max_bytes < _LEAST_BYTES:
-        raise ValueError(
-            f"Argument `max_bytes` must be an integer >= {_LEAST_BYTES}. "
-            f"Received: max_bytes={max_bytes!r}"
-        )
-    if isinstance(timeout_s, bool) or not timeout_s > 0:
-        raise ValueError(
-            "Argument `timeout_s` must be a positive number. Received: "
-            f"timeout_s={timeout_s!r}"
-        )
+    max_bytes = read_integer("max_bytes", max_bytes, _LEAST_BYTES)
+    timeout_s = read_number("timeout_s", timeout_s, "(0, inf)")
     model = parse(read(path))
     if importlib.util.find_spec("tflite_micro") is None:
         raise ImportError(
@@ -97,7 +91,3 @@ def arena_size(
     memory_bytes = child_process.memory_for(path) + max_bytes
     found = child_process.run(_SCRIPT, payload, timeout_s, memory_bytes)
     return Arena(**found)
-
-
-def _is_integer(value):
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,21 +1,8 @@
-import numbers
-
 import keras
 from keras import ops
 
 # The scale of a smaller peak, and its inverse, do not fit into float32.
 _SMALLEST_PEAK = 2.0**-100
-
-
-def check_num_bits(name: str, num_bits: int, low: int, high: int) -> int:
-    """Returns `num_bits`, or raises a ValueError outside `[low, high]`."""
-    is_integer = isinstance(num_bits, numbers.Integral)
-    if not is_integer or not low <= num_bits <= high:
-        raise ValueError(
-            f"Argument `{name}` must be an integer in [{low}, {high}]. "
-            f"Received: {name}={num_bits!r}"
-        )
-    return int(num_bits)
 
 
 def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
@@ -32,8 +19,7 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
         channel_axes: Axes that keep a scale of their own; empty for one
             scale per tensor.
 
-    Returns:
-        Tensor of the shape and dtype of `weight`.
+    Returns: Tensor of the shape and dtype of `weight`.
     """
     integers, scale = weight_grid(weight, num_bits, channel_axes)
     quantized = ops.cast(integers * scale, weight.dtype)

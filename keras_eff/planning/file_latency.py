@@ -10,12 +10,7 @@ _RUNS = 30
 
 
 def file_latency_ms(model: keras.Model, runner=None) -> float:
-    """The median latency of the float file of a model, in milliseconds.
-
-    Args:
-        model: Model to export.
-        runner: See `keras_eff.latency.measure`.
-    """
+    """The median latency of the float file of a model, in milliseconds."""
     # Exporting takes a moment to import, and only this needs it.
     from keras_eff.export.to_tflite import to_tflite
     from keras_eff.latency.measure import measure

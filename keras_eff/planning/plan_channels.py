@@ -1,11 +1,12 @@
 from collections.abc import Mapping
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_number
 from keras_eff.channels import ChannelPlan
 from keras_eff.channels.budget import budget
 from keras_eff.channels.budget import least_sparsity
+from keras_eff.channels.choice import SCOPES
 from keras_eff.channels.choice import Limits
-from keras_eff.channels.choice import check_scope
-from keras_eff.channels.choice import check_share
 from keras_eff.channels.plan_warnings import warn_of
 from keras_eff.channels.planner import Planner
 from keras_eff.export.arguments import check_backend
@@ -110,7 +111,7 @@ def plan_channels(
     """
     check_graph(model, "keras_eff.remove_channels")
     check_verbose(verbose)
-    check_scope(scope)
+    read_choice("scope", scope, SCOPES)
     limits = Limits(multiple_of, min_channels, max_layer_sparsity)
     budgets = _budgets(max_parameters, max_macs, max_latency_ms, runner)
     _check_sparsity(sparsity, scope, budgets)
@@ -158,6 +159,6 @@ def _check_sparsity(sparsity, scope, budgets):
                 f'scope="global". Received: sparsity={sparsity!r}'
             )
         for name, share in sparsity.items():
-            check_share(f"sparsity[{name!r}]", share)
+            read_number(f"sparsity[{name!r}]", share, "[0, 1)")
     elif sparsity is not None:
-        check_share("sparsity", sparsity)
+        read_number("sparsity", sparsity, "[0, 1)")

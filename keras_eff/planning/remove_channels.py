@@ -48,7 +48,9 @@ def remove_channels(
         verbose: See `keras_eff.plan_channels`.
 
     Returns:
-        A Functional `keras.Model`, not compiled. Layers keep their names.
+        A Functional `keras.Model`, not compiled. Layers keep their names; one
+        that `keras_eff.register_layer` opens gives way to its parts, if
+        channels go inside it.
 
     Raises:
         What `keras_eff.plan_channels` raises.

@@ -2,7 +2,8 @@
 
 from keras_eff.pruning.prune import prune
 from keras_eff.pruning.sparsity import Sparsity
+from keras_eff.pruning.sparsity import WeightSparsity
 from keras_eff.pruning.sparsity import sparsity
 from keras_eff.pruning.strip_masks import strip
 
-__all__ = ["Sparsity", "prune", "sparsity", "strip"]
+__all__ = ["Sparsity", "WeightSparsity", "prune", "sparsity", "strip"]

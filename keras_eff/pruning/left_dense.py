@@ -47,13 +47,11 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     """What stays dense in a model that `prune` has made.
 
     Args:
-        model: The model.
         chosen: Dict from the names of layers that were to stay dense to why.
-        unfit: The same for those that were not.
     """
     total, rows = 0, []
     for layer in _layers(model):
-        masked = _masked(layer)
+        masked = masked_ids(layer)
         weights = [v for v in layer.weights if is_kernel(v)]
         sizes = {id(v): math.prod(v.shape) for v in weights}
         total += sum(sizes.values())
@@ -63,7 +61,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     return [
         LeftDense(
             layer.name,
-            chosen.get(layer.name) or unfit.get(layer.name) or _reason(layer),
+            chosen.get(layer.name) or unfit.get(layer.name) or why_dense(layer),
             left / total,
             layer.name in chosen,
             unknown_class(layer),
@@ -78,7 +76,6 @@ def tell(rows, is_default) -> None:
     What stays so by default, thin as it is, is logged.
 
     Args:
-        rows: List of `LeftDense`.
         is_default: Whether those of choice are of our choice.
     """
     unable = [row for row in rows if not row.is_asked]
@@ -107,16 +104,19 @@ def _layers(model):
     ]
 
 
-def _masked(layer):
+def masked_ids(layer) -> set[int]:
+    """The ids of the variables with a mask in a layer or model."""
     return {
         id(wrapper.variable_of(step))
         for wrapper in layers_of(layer, TransformedWeights)
+        if wrapper.built
         for step in wrapper.transforms
         if isinstance(step, PruningMask)
     }
 
 
-def _reason(layer):
+def why_dense(layer) -> str:
+    """Why a layer has a kernel that cannot be pruned."""
     if any(is_changed(x) for x in layers_of(layer, keras.layers.Layer)):
         return "quantized or LoRA"
     kind = type(layer)

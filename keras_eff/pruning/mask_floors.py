@@ -13,19 +13,17 @@ class MaskFloors:
     long as a schedule asks for less, these masks stay.
 
     Args:
-        pools: See `pruning_plan.pools`.
-        scope: See `keras_eff.callbacks.PruningScheduler`.
-        step: Integer, the step of the last update before the training.
         asked: Dict from each schedule to what it comes to at the end; a
             warning tells of those that ask for less than there is.
     """
 
-    def __init__(self, pools, scope, step, asked):
+    def __init__(self, pools, distribution, step, asked):
         self._floors = {}
         for schedule, weights in pools.items():
             masks = [p.mask for p in weights]
             share = float(schedule(step))
-            for group, at_step in mask_update.budgets(masks, scope, share):
+            budgets = mask_update.budgets(masks, distribution, share)
+            for group, at_step in budgets:
                 if _hides_more(group, at_step):
                     self._raise(group)
             held = [mask for mask in masks if mask in self._floors]

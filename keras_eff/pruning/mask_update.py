@@ -5,7 +5,7 @@ import math
 from keras_eff.layers.pruning_mask import check_reach
 from keras_eff.ops import pruning
 
-SCOPES = ("layer", "global", "erk")
+DISTRIBUTIONS = ("uniform", "global", "erk")
 
 
 def size(masks) -> int:
@@ -18,24 +18,20 @@ def hidden(masks) -> float:
     return sum(m.sparsity * size([m]) for m in masks) / size(masks)
 
 
-def budgets(masks, scope, sparsity) -> list[tuple[list, float]]:
+def budgets(masks, distribution, sparsity) -> list[tuple[list, float]]:
     """Which masks share a budget, and the sparsity that it comes to.
 
     Args:
-        masks: List of `PruningMask`.
-        scope: "layer", "global" or "erk".
+        distribution: "uniform", "global" or "erk".
         sparsity: Float in [0, 1), that of all of them together.
-
-    Raises:
-        ValueError: If the pattern of a mask cannot reach its sparsity.
     """
     shares = [sparsity] * len(masks)
-    if scope == "erk":
+    if distribution == "erk":
         shapes = [tuple(mask.mask.shape) for mask in masks]
         shares = pruning.erk_sparsities(shapes, sparsity)
     for mask, share in zip(masks, shares, strict=True):
         check_reach(mask, share)
-    if scope == "global":
+    if distribution == "global":
         return [(masks, sparsity)]
     return [([mask], share) for mask, share in zip(masks, shares, strict=True)]
 
@@ -44,7 +40,6 @@ def update(masks, saliencies, sparsity, criteria, fraction) -> None:
     """Prunes some masks to one budget, and exchanges a fraction of the rest.
 
     Args:
-        masks: List of `PruningMask`.
         saliencies: Dict from each mask to a NumPy array, one entry for each
             weight.
         sparsity: Float in [0, 1).

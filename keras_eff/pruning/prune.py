@@ -1,8 +1,7 @@
-import numbers
-
 import keras
 import numpy as np
 
+from keras_eff.arguments import read_number
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import chain_of
 from keras_eff.graph.rewriter import Rewriter
@@ -80,17 +79,20 @@ def prune(
     ... )
     >>> pruned = keras_eff.prune(model, 0.75)
     >>> print(keras_eff.sparsity(pruned))  # doctest: +ELLIPSIS
-    weight ... sparsity
-    dense... 0.750
-    dense... 0.000
-    total ... 0.600
+    weight ... sparsity  MACs  dense because
+    dense... 0.750    32
+    dense... 0.000     8  no mask
+    total ... 0.600    40
+    MACs with a zero: 0.600
 
     Reference:
         - [Menghani, 2021](https://arxiv.org/abs/2106.08962), section 3.1.1
     """
     check_graph(model, "keras_eff.prune")
-    target = schedule if isinstance(schedule, numbers.Real) else None
-    if target is not None:
+    target = None
+    if schedule is not None and not callable(schedule):
+        also = "or a function of the step"
+        target = read_number("schedule", schedule, "[0, 1)", also=also)
         schedule = ConstantSparsity(target)
     PruningMask(schedule, pattern, block_shape)
     if skip is None:
@@ -115,7 +117,6 @@ class _Masker(Rewriter):
 
     Args:
         arguments: Tuple `(schedule, pattern, block_shape)`, see `prune`.
-        keeps: See `Rewriter`.
 
     Attributes:
         made: List of the masks.

@@ -11,21 +11,19 @@ from keras_eff.pruning.prunable import prunables
 
 # The way out of a schedule that a training leaves unfinished.
 TRAIN_LONGER = (
-    "give a smaller `frequency`, let the schedule end earlier, or train longer"
+    "give a smaller `interval`, let the schedule end earlier, or train longer"
 )
 # A step after any training.
 _FAR = 2**40
+# The share of the training in which weights are exchanged (RigL).
+_REGROWTH_SHARE = 0.75
 
 
 def pools(model, schedule) -> dict:
     """The prunable weights of a model by the schedule that they follow.
 
     Args:
-        model: `keras.Model`.
         schedule: The schedule of layers without one, or None.
-
-    Raises:
-        ValueError: If nothing can be pruned, or a layer has no schedule.
     """
     found = {}
     for prunable in prunables(model):
@@ -70,31 +68,25 @@ def _is_less(weights, asked):
     return (asked - found) * size(masks) > slack
 
 
-def check_end(pools, scope, frequency, end) -> dict:
+def check_end(pools, distribution, interval, end) -> dict:
     """Warns of schedules that the last update leaves unfinished.
 
     Args:
-        pools: See `pools`.
-        scope: See `PruningScheduler`, as `frequency`.
         end: The last step of the training, or None where it is not known.
 
-    Returns:
-        Dict from each schedule to what it comes to at the end.
-
-    Raises:
-        ValueError: If the pattern of a layer cannot reach its sparsity.
+    Returns: Dict from each schedule to what it comes to at the end.
     """
     asked = {}
     for schedule, weights in pools.items():
-        last = _FAR if end is None else end // frequency * frequency
+        last = _FAR if end is None else end // interval * interval
         reached, final = float(schedule(last)), float(schedule(_FAR))
         masks = [p.mask for p in weights]
-        mask_update.budgets(masks, scope, reached)
+        mask_update.budgets(masks, distribution, reached)
         asked[schedule] = reached
         if reached < final - 1e-6 and _is_less(weights, final):
             warnings.warn(
                 f"{schedule} cannot finish: training ends at step {end} and "
-                f"its last update, at step {last} with frequency={frequency}, "
+                f"its last update, at step {last} with interval={interval}, "
                 f"prunes a share of {reached:.4g}, not {final:.4g}: "
                 f"{TRAIN_LONGER}",
                 stacklevel=2,
@@ -106,9 +98,7 @@ def check_reached(pools, asked, step) -> None:
     """Warns of schedules that a training has left unfinished.
 
     Args:
-        pools: See `pools`, after the training.
         asked: Dict from each schedule to what it was to come to.
-        step: The last step of the training.
     """
     for schedule, weights in pools.items():
         if _is_less(weights, asked[schedule]):
@@ -123,8 +113,23 @@ def check_reached(pools, asked, step) -> None:
             )
 
 
-def check_regrowth(pools, regrow, fraction, end) -> None:
-    """Raises a ValueError if weights cannot be exchanged as asked."""
+def check_gradients(model, are_dense) -> None:
+    """Raises a ValueError if masks give another gradient than asked for."""
+    for prunable in prunables(model):
+        if prunable.mask.has_dense_gradient != are_dense:
+            raise ValueError(
+                'Argument `regrow="momentum"` needs a model that has its '
+                "layers before it trains: call `model.build(input_shape)`. "
+                f"Received: layer {prunable.layer.name!r}, made in `fit`"
+            )
+
+
+def regrowth(pools, regrow, fraction, end):
+    """The share of the weights to exchange, as a function of the step.
+
+    Args:
+        end: The last step of the training, or None where it is not known.
+    """
     fixed = [
         p.layer.name
         for weights in pools.values()
@@ -136,15 +141,18 @@ def check_regrowth(pools, regrow, fraction, end) -> None:
             "Weights of an N:M pattern cannot grow back where they like. "
             f"Received: regrow={regrow!r} with layers {fixed}"
         )
-    if end is None and not callable(fraction):
+    if callable(fraction):
+        return fraction
+    if end is None:
         raise ValueError(
             "The number of steps is not known: give `regrow_fraction` as a "
             "function of the step, or `steps_per_epoch` to `fit`. "
             f"Received: regrow_fraction={fraction}"
         )
+    return _half_cosine(fraction, _REGROWTH_SHARE * end)
 
 
-def half_cosine(fraction, end):
+def _half_cosine(fraction, end):
     """A function of the step: from `fraction` at 0 to 0 at `end`."""
 
     def at(step):

@@ -9,17 +9,11 @@ from keras_eff.pruning.optimizer_slots import slots_of
 _ROWS = 128
 
 
-class Evidence:
+class WeightStatistics:
     """What is known of the prunable weights at one step.
 
     Each property is a list of NumPy arrays, one for each weight, computed when
     it is first asked for.
-
-    Args:
-        model: Compiled `keras.Model`.
-        weights: List of `Prunable`.
-        gradients: Optional `DenseGradients`.
-        step: Integer; what is drawn at random depends on it alone.
     """
 
     def __init__(self, model, weights, gradients, step):
@@ -85,17 +79,28 @@ CRITERIA = {
 NEEDS_DATA = {"taylor", "obd", "gradient"}
 
 
-def saliencies_of(saliency, evidence) -> list:
-    """What each weight is worth: NumPy arrays, one for each `Prunable`.
+def check_dataset(dataset, saliency, regrow) -> None:
+    """Raises a ValueError unless there are the arrays that gradients need."""
+    if {saliency, regrow} & NEEDS_DATA and not isinstance(dataset, tuple):
+        raise ValueError(
+            "Gradients need argument `dataset`, a tuple of arrays (x, y). "
+            f"Received: dataset of {type(dataset)} with saliency={saliency!r}, "
+            f"regrow={regrow!r}"
+        )
+    lengths = {len(x) for x in keras.tree.flatten(dataset) if x is not None}
+    if len(lengths) > 1:
+        raise ValueError(
+            "Argument `dataset` must hold arrays of one length. "
+            f"Received: lengths {sorted(lengths)}"
+        )
 
-    Args:
-        saliency: See `keras_eff.callbacks.PruningScheduler`.
-        evidence: `Evidence`.
-    """
+
+def saliencies_of(saliency, statistics) -> list:
+    """What each weight is worth: NumPy arrays, one for each `Prunable`."""
     if not callable(saliency):
-        return SALIENCIES[saliency](evidence)
-    saliencies = [np.asarray(saliency(w)) for w in evidence.weights]
-    shapes = [w.shape for w in evidence.weights]
+        return SALIENCIES[saliency](statistics)
+    saliencies = [np.asarray(saliency(w)) for w in statistics.weights]
+    shapes = [w.shape for w in statistics.weights]
     if [s.shape for s in saliencies] != shapes:
         raise ValueError(
             "Argument `saliency` must return an array of the shape of the "

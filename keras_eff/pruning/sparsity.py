@@ -4,10 +4,15 @@ import keras
 import numpy as np
 
 from keras_eff.graph.book import is_kernel
+from keras_eff.graph.macs import weight_uses
+from keras_eff.graph.walk import is_graph
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightTransform
 from keras_eff.layers.sublayers import layers_of
+from keras_eff.pruning.left_dense import masked_ids
+from keras_eff.pruning.left_dense import why_dense
 from keras_eff.pruning.prunable_weights import prunable_weights
+from keras_eff.table import format_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,11 +23,17 @@ class WeightSparsity:
         name: The layer's name, and the weight's where the layer has several.
         num_weights: Number of entries.
         num_zeros: How many of them the layer computes with as exact zeros.
+        num_macs: Multiply-accumulates of all entries in one sample; None where
+            the model hides them in its `call`.
+        reason: Why the weight is dense in a model that others are pruned of;
+            None if it is not, or no weight is.
     """
 
     name: str
     num_weights: int
     num_zeros: int
+    num_macs: int | None = None
+    reason: str | None = None
 
     @property
     def sparsity(self) -> float:
@@ -43,23 +54,37 @@ class Sparsity:
     @property
     def total(self) -> WeightSparsity:
         """All weights together."""
+        macs = [w.num_macs for w in self.weights]
         return WeightSparsity(
             "total",
             sum(w.num_weights for w in self.weights),
             sum(w.num_zeros for w in self.weights),
+            None if None in macs else sum(macs),
         )
 
+    @property
+    def macs_sparsity(self) -> float | None:
+        """Share of the multiply-accumulates with a zero, in [0, 1].
+
+        None where the model hides them in its `call`.
+        """
+        total = self.total.num_macs
+        if total is None:
+            return None
+        zeros = sum(w.num_macs * w.sparsity for w in self.weights)
+        return zeros / max(total, 1)
+
     def __str__(self):
-        rows = [("weight", "entries", "sparsity")]
-        rows += [
-            (w.name, f"{w.num_weights:,}", f"{w.sparsity:.3f}")
+        titles = {"weight": "", "entries": ",", "sparsity": ".3f"}
+        rows = [
+            (w.name, w.num_weights, w.sparsity, w.num_macs, w.reason)
             for w in (*self.weights, self.total)
         ]
-        width = max(len(name) for name, *_ in rows)
-        return "\n".join(
-            f"{name:<{width}}{size:>12}{share:>10}"
-            for name, size, share in rows
-        )
+        titles |= {"MACs": ",", "dense because": ""}
+        lines = [format_table(titles, rows)]
+        if self.macs_sparsity is not None:
+            lines.append(f"MACs with a zero: {self.macs_sparsity:.3f}")
+        return "\n".join(lines)
 
 
 def sparsity(model) -> Sparsity:
@@ -73,7 +98,8 @@ def sparsity(model) -> Sparsity:
         model: Built `keras.Model`.
 
     Returns:
-        A `Sparsity`, which prints as a table.
+        A `keras_eff.Sparsity`, which prints as a table: the share of zeros,
+        the multiply-accumulates, and in a pruned model why a weight is dense.
 
     Raises:
         ValueError: If the model has no such weight.
@@ -83,13 +109,22 @@ def sparsity(model) -> Sparsity:
     >>> dense = keras.layers.Dense(2, kernel_initializer="zeros", name="dense")
     >>> model = keras.Sequential([keras.Input((8,)), dense])
     >>> print(keras_eff.sparsity(model))
-    weight     entries  sparsity
-    dense           16     1.000
-    total           16     1.000
+    weight  entries  sparsity  MACs
+    dense        16     1.000    16
+    total        16     1.000    16
+    MACs with a zero: 1.000
     """
+    uses = weight_uses(model) if is_graph(model) and model.built else None
+    masked = masked_ids(model)
     found = tuple(
-        WeightSparsity(name, values.size, int(np.sum(values == 0)))
-        for name, values in _seen_weights(model)
+        WeightSparsity(
+            name,
+            values.size,
+            int(np.sum(values == 0)),
+            None if uses is None else values.size * uses.get(id(variable), 0),
+            _reason(layer, variable, masked) if masked else None,
+        )
+        for layer, name, variable, values in _seen_weights(model)
     )
     if not found:
         raise ValueError(
@@ -100,7 +135,7 @@ def sparsity(model) -> Sparsity:
 
 
 def _seen_weights(model):
-    """Yields a name and the values, as the layer computes with them."""
+    """Yields a layer, a name, a variable and what the layer sees of it."""
     seen = set()
     # A layer comes before those inside it.
     for layer in layers_of(model, keras.layers.Layer):
@@ -113,7 +148,14 @@ def _seen_weights(model):
         for variable, value in weights:
             several = len(weights) > 1
             name = _name_in(layer, variable) if several else layer.name
-            yield name, keras.ops.convert_to_numpy(value)
+            yield layer, name, variable, keras.ops.convert_to_numpy(value)
+
+
+def _reason(layer, variable, masked):
+    if id(variable) in masked:
+        return None
+    is_able = any(w.variable is variable for w in prunable_weights(layer))
+    return "no mask" if is_able else why_dense(layer)
 
 
 def _name_in(layer, variable):

@@ -1,9 +1,11 @@
 import contextlib
-import numbers
 
 import keras
 import numpy as np
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.graph.poor_samples import warn_of_poor_samples
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.progress import progress
@@ -100,7 +102,10 @@ def set_ranges(
     verbose="auto",
 ) -> keras.Model:
     """What `calibrate` does with samples that have been checked."""
-    _check_arguments(method, percentile, batch_size, verbose)
+    read_choice("method", method, _METHODS)
+    percentile = read_number("percentile", percentile, "(0, 1]")
+    batch_size = read_integer("batch_size", batch_size, 1)
+    check_verbose(verbose)
     layers = _layers_to_calibrate(model)
     passes = 1 if method == "minmax" else 2
     advance = progress(passes * -(-len(samples[0]) // batch_size), verbose)
@@ -125,25 +130,6 @@ def set_ranges(
     for layer, (low, high) in ranges.items():
         layer.set_range(low, high)
     return model
-
-
-def _check_arguments(method, percentile, batch_size, verbose):
-    if method not in _METHODS:
-        raise ValueError(
-            f"Argument `method` must be one of {_METHODS}. "
-            f"Received: method={method!r}"
-        )
-    if not isinstance(percentile, numbers.Real) or not 0 < percentile <= 1:
-        raise ValueError(
-            "Argument `percentile` must be a float in (0, 1]. "
-            f"Received: percentile={percentile!r}"
-        )
-    if type(batch_size) is not int or batch_size < 1:
-        raise ValueError(
-            "Argument `batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size!r}"
-        )
-    check_verbose(verbose)
 
 
 def _layers_to_calibrate(model):

@@ -2,7 +2,7 @@
 
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.walk import producer
-from keras_eff.layers import SetMask
+from keras_eff.layers.set_mask import SetMask
 
 
 def open_composed(call, rewriter):

@@ -3,15 +3,17 @@ from collections.abc import Callable
 import keras
 from absl import logging
 
+from keras_eff.arguments import read_choice
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.graph.end_names import keep_end_names
 from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.selection import kept_float
 from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import check_graph
-from keras_eff.layers import FakeQuant
-from keras_eff.ops.fake_quant import check_num_bits
+from keras_eff.layers.fake_quant import read_range
 from keras_eff.quantization.expansion import expander
-from keras_eff.quantization.placement import Placement
+from keras_eff.quantization.fake_quant_placement import Placement
 from keras_eff.quantization.rules import RULES
 from keras_eff.quantization.widths import weight_widths
 
@@ -99,12 +101,13 @@ def quantize(
           Batch normalization is not folded in training: the rounding of a
           weight with one scale per channel commutes with the folding.
     """
-    check_num_bits("activation_bits", activation_bits, 2, 16)
-    _check_input_range(input_range)
-    rounding = {"num_bits": activation_bits, "momentum": momentum}
-    FakeQuant(**rounding)
     check_graph(model, "keras_eff.quantize")
-    _check_io_dtype(io_dtype)
+    rounding = {
+        "num_bits": read_integer("activation_bits", activation_bits, 2, 16),
+        "momentum": read_number("momentum", momentum, "[0, 1)"),
+    }
+    input_range = read_range("input_range", input_range)
+    io_dtype = read_choice("io_dtype", io_dtype, _IO_DTYPES)
     quantized, placement, _ = place(
         model, skip, num_bits, rounding, input_range, io_dtype
     )
@@ -117,25 +120,6 @@ def quantize(
             how_to_register(placement.unknown),
         )
     return quantized
-
-
-def _check_input_range(input_range):
-    try:
-        FakeQuant(fixed_range=input_range)
-    except ValueError as error:
-        raise ValueError(
-            "Argument `input_range` must be a pair of finite floats "
-            "(min, max) with min <= 0 <= max and min < max. "
-            f"Received: input_range={input_range!r}"
-        ) from error
-
-
-def _check_io_dtype(io_dtype):
-    if io_dtype not in _IO_DTYPES:
-        raise ValueError(
-            f"Argument `io_dtype` must be one of {_IO_DTYPES}. "
-            f"Received: io_dtype={io_dtype!r}"
-        )
 
 
 def place(

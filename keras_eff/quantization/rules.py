@@ -14,8 +14,8 @@ from keras_eff.graph.book import entry_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import with_weight_fake_quant
+from keras_eff.quantization.fake_quant_placement import reads_floats
 from keras_eff.quantization.local_attention import INTEGERS
-from keras_eff.quantization.placement import reads_floats
 
 # Ranges that TFLite gives the outputs of these functions, whatever the data.
 FIXED_RANGES = {

@@ -3,25 +3,26 @@ import math
 import keras
 import numpy as np
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import wrong_argument
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.progress import progress
 from keras_eff.graph.samples import batches
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.walk import check_graph
-from keras_eff.ops.fake_quant import check_num_bits
 from keras_eff.quantization.calibrate import calibrate
 from keras_eff.quantization.probe import Probe
 from keras_eff.quantization.probe import rounded
 from keras_eff.quantization.quantize import place
+from keras_eff.quantization.sensitivity_report import QuantizationSensitivity
 from keras_eff.quantization.sensitivity_report import RoundingEffect
-from keras_eff.quantization.sensitivity_report import Sensitivity
 
 _ACTIVATION_BITS = 8
 
 
 def quantization_sensitivity(
     model, samples, num_bits=(8, 4), *, batch_size=32, verbose="auto"
-) -> Sensitivity:
+) -> QuantizationSensitivity:
     """What rounding each layer alone does to the outputs of a model.
 
     The model computes in float, but for one rounding at a time: the weights of
@@ -44,7 +45,8 @@ def quantization_sensitivity(
             takes longer than two seconds, on a terminal or in a notebook.
 
     Returns:
-        A `Sensitivity`, which prints as a table, the worst first.
+        A `keras_eff.QuantizationSensitivity`, which prints as a table, the
+        worst first.
 
     Raises:
         TypeError: If `model` is not a Keras 3 model.
@@ -79,18 +81,16 @@ def quantization_sensitivity(
             outputs = _outputs(network, feeds)
         effects.append(_effect(description, expected, outputs))
         advance()
-    return Sensitivity(tuple(effects))
+    return QuantizationSensitivity(tuple(effects))
 
 
 def _check_widths(num_bits):
-    several = isinstance(num_bits, (list, tuple))
+    several = isinstance(num_bits, (list, tuple, np.ndarray))
     widths = num_bits if several else [num_bits]
     if not widths:
-        raise ValueError(
-            "Argument `num_bits` must hold at least one integer in [2, 8]. "
-            f"Received: num_bits={num_bits}"
-        )
-    return {check_num_bits("num_bits", width, 2, 8) for width in widths}
+        expected = "at least one integer in [2, 8]"
+        raise wrong_argument("num_bits", num_bits, expected)
+    return {read_integer("num_bits", width, 2, 8) for width in widths}
 
 
 def _of_weights(probe, widths):

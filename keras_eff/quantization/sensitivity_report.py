@@ -1,5 +1,16 @@
 import dataclasses
 
+from keras_eff.table import format_table
+
+_COLUMNS = {
+    "layer": "",
+    "rounded": "",
+    "bits": "d",
+    "bytes": ",",
+    "SQNR, dB": ".1f",
+    "agreement": ".3f",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class RoundingEffect:
@@ -30,7 +41,7 @@ class RoundingEffect:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sensitivity:
+class QuantizationSensitivity:
     """What each rounding alone does; prints as a table, the worst first.
 
     Attributes:
@@ -88,17 +99,18 @@ class Sensitivity:
         }
 
     def __str__(self):
-        width = max(len("layer"), *(len(row.layer) for row in self.effects))
-        head = f"{'layer':<{width}} {'rounded':<11} {'bits':>4}"
-        lines = [f"{head} {'bytes':>11} {'SQNR, dB':>8} {'agreement':>9}"]
-        for row in sorted(self.effects, key=lambda row: row.sqnr_db):
-            same = "" if row.agreement is None else f"{row.agreement:.3f}"
-            size = f"{row.size_bytes:,}" if row.size_bytes else ""
-            lines.append(
-                f"{row.layer:<{width}} {row.kind:<11} {row.num_bits:>4} "
-                f"{size:>11} {row.sqnr_db:>8.1f} {same:>9}".rstrip()
+        rows = (
+            (
+                row.layer,
+                row.kind,
+                row.num_bits,
+                row.size_bytes or None,
+                row.sqnr_db,
+                row.agreement,
             )
-        return "\n".join(lines)
+            for row in sorted(self.effects, key=lambda row: row.sqnr_db)
+        )
+        return format_table(_COLUMNS, rows)
 
 
 def _cost(before, after):

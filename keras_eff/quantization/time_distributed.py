@@ -9,7 +9,7 @@ from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import mask_of
 from keras_eff.graph.walk import producer
 from keras_eff.graph.walk import replay
-from keras_eff.layers import SetMask
+from keras_eff.layers.set_mask import SetMask
 
 
 def expand_time_distributed(call, rewriter):

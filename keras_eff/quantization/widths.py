@@ -4,22 +4,18 @@ import collections
 
 import keras
 
+from keras_eff.arguments import check_layer_names
+from keras_eff.arguments import read_integer
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
-from keras_eff.ops.fake_quant import check_num_bits
 
 _DEFAULT = 8
 
 
 def weight_widths(model, num_bits) -> dict:
-    """The bits for the weights of each operation, nested models' too.
-
-    Args:
-        model: Sequential or Functional model.
-        num_bits: See `keras_eff.quantize`.
-    """
+    """The bits for the weights of each operation, nested models' too."""
     chosen = _chooser(model, num_bits)
     widths = {}
 
@@ -49,26 +45,22 @@ def _chooser(model, num_bits):
         )
     if callable(num_bits) and not isinstance(num_bits, type):
         return lambda operation, around: _returned(num_bits, operation)
-    width = check_num_bits("num_bits", num_bits, 2, 8)
+    width = read_integer("num_bits", num_bits, 2, 8)
     return lambda operation, around: width
 
 
 def _check_table(model, table):
     known = {operation.name for operation, _ in operations(model)}
+    names = [key for key in table if isinstance(key, str)]
+    check_layer_names("num_bits", table, names, known)
     for key, width in table.items():
         if not isinstance(key, (str, type)):
             raise TypeError(
                 "Argument `num_bits` must have layer names or layer classes "
                 f"as keys. Received: num_bits={table!r}"
             )
-        if isinstance(key, str) and key not in known:
-            raise ValueError(
-                "Argument `num_bits` names a layer that the model does not "
-                f"have. Received: num_bits={table!r}; its layers are "
-                f"{sorted(known)}"
-            )
         label = key if isinstance(key, str) else key.__name__
-        check_num_bits(f"num_bits[{label}]", width, 2, 8)
+        read_integer(f"num_bits[{label}]", width, 2, 8)
 
 
 def _classes(operation):
@@ -87,4 +79,4 @@ def _returned(function, operation):
     width = function(operation)
     if width is None:
         return _DEFAULT
-    return check_num_bits(f"num_bits({operation.name})", width, 2, 8)
+    return read_integer(f"num_bits({operation.name})", width, 2, 8)

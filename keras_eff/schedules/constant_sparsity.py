@@ -1,8 +1,8 @@
 import keras
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.schedules.sparsity_schedule import SparsitySchedule
-from keras_eff.schedules.sparsity_schedule import check_fraction
-from keras_eff.schedules.sparsity_schedule import check_step
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -27,10 +27,10 @@ class ConstantSparsity(SparsitySchedule):
     """
 
     def __init__(self, target_sparsity, begin_step=0):
-        self.target_sparsity = check_fraction(
-            "target_sparsity", target_sparsity
+        self.target_sparsity = read_number(
+            "target_sparsity", target_sparsity, "[0, 1)"
         )
-        self.begin_step = check_step("begin_step", begin_step)
+        self.begin_step = read_integer("begin_step", begin_step, 0)
 
     def sparsity_at(self, step, ops):
         return ops.where(step >= self.begin_step, self.target_sparsity, 0.0)

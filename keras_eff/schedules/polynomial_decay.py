@@ -1,10 +1,8 @@
-import numbers
-
 import keras
 
+from keras_eff.arguments import read_integer
+from keras_eff.arguments import read_number
 from keras_eff.schedules.sparsity_schedule import SparsitySchedule
-from keras_eff.schedules.sparsity_schedule import check_fraction
-from keras_eff.schedules.sparsity_schedule import check_step
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -42,18 +40,15 @@ class PolynomialDecay(SparsitySchedule):
     def __init__(
         self, initial_sparsity, final_sparsity, begin_step, end_step, power=3
     ):
-        self.initial_sparsity = check_fraction(
-            "initial_sparsity", initial_sparsity
+        self.initial_sparsity = read_number(
+            "initial_sparsity", initial_sparsity, "[0, 1)"
         )
-        self.final_sparsity = check_fraction("final_sparsity", final_sparsity)
-        self.begin_step = check_step("begin_step", begin_step)
-        self.end_step = check_step("end_step", end_step, self.begin_step + 1)
-        if not isinstance(power, numbers.Real) or not power > 0:
-            raise ValueError(
-                "Argument `power` must be a float over 0. "
-                f"Received: power={power!r}"
-            )
-        self.power = power
+        self.final_sparsity = read_number(
+            "final_sparsity", final_sparsity, "[0, 1)"
+        )
+        self.begin_step = read_integer("begin_step", begin_step, 0)
+        self.end_step = read_integer("end_step", end_step, self.begin_step + 1)
+        self.power = read_number("power", power, "(0, inf)")
 
     def sparsity_at(self, step, ops):
         span = self.end_step - self.begin_step

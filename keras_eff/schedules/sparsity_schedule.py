@@ -1,5 +1,4 @@
 import abc
-import numbers
 
 import keras
 import numpy as np
@@ -61,25 +60,3 @@ class SparsitySchedule(abc.ABC):
         config = self.get_config().items()
         arguments = ", ".join(f"{name}={value}" for name, value in config)
         return f"{type(self).__name__}({arguments})"
-
-
-def check_fraction(name: str, value: float) -> float:
-    """Returns `value`, or raises a ValueError unless it is in [0, 1)."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < 1:
-        raise ValueError(
-            f"Argument `{name}` must be a float in [0, 1). "
-            f"Received: {name}={value!r}"
-        )
-    return float(value)
-
-
-def check_step(name: str, value: int, low: int = 0) -> int:
-    """Returns `value`, or raises a ValueError unless it is `low` or more."""
-    is_integer = isinstance(value, numbers.Integral)
-    if not is_integer or isinstance(value, bool) or value < low:
-        raise ValueError(
-            f"Argument `{name}` must be an integer, {low} or more. "
-            f"Received: {name}={value!r}"
-        )
-    return int(value)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_eff.arguments import read_number
+from keras_eff.arguments import wrong_type
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
-from keras_eff.tuning.arguments import check_number
-from keras_eff.tuning.arguments import describe
 
 _VERSION = 1
 
@@ -38,8 +38,8 @@ class LatencyTable:
             others; `None` before `fit`.
 
     Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If there is no block, or a number is out of range.
+        TypeError: If `latencies_ms` is no mapping.
+        ValueError: If there is no block, or a number is wrong.
 
     Example:
 
@@ -67,21 +67,23 @@ class LatencyTable:
 
     def __post_init__(self):
         if not isinstance(self.latencies_ms, Mapping):
-            raise TypeError(
-                "Argument `latencies_ms` must be a mapping of names to "
-                f"numbers. Received: {describe(self.latencies_ms)}"
-            )
+            expected = "a mapping of names to numbers"
+            raise wrong_type("latencies_ms", self.latencies_ms, expected)
         if not self.latencies_ms:
             raise ValueError(
                 "Argument `latencies_ms` must hold at least one block. "
                 f"Received: latencies_ms={self.latencies_ms}"
             )
-        for name, value in self.latencies_ms.items():
-            check_number(f"latencies_ms[{name!r}]", value, "> 0")
-        check_number("scale", self.scale, ">= 0")
-        check_number("offset_ms", self.offset_ms, ">= 0")
+        read = {
+            name: read_number(f"latencies_ms[{name!r}]", value, "(0, inf)")
+            for name, value in self.latencies_ms.items()
+        }
+        self._set("latencies_ms", read)
+        for name in ("scale", "offset_ms"):
+            value = getattr(self, name)
+            self._set(name, read_number(name, value, "[0, inf)"))
         if self.error is not None:
-            check_number("error", self.error, ">= 0")
+            self._set("error", read_number("error", self.error, "[0, inf)"))
 
     @classmethod
     def measure(
@@ -126,7 +128,6 @@ class LatencyTable:
         Raises:
             ValueError: If there are fewer than three models, a block is not
                 in the table, or a latency is out of range.
-            TypeError: If a latency is not a number.
         """
         if len(models) < 3:
             raise ValueError(
@@ -134,10 +135,13 @@ class LatencyTable:
                 "the correction and one to test it. Received: "
                 f"{len(models)} models"
             )
-        for _, latency_ms in models:
-            check_number("latency_ms of a model", latency_ms, "> 0")
         sums = np.array([self._sum(names) for names, _ in models])
-        measured = np.array([float(latency_ms) for _, latency_ms in models])
+        measured = np.array(
+            [
+                read_number("latency_ms of a model", latency_ms, "(0, inf)")
+                for _, latency_ms in models
+            ]
+        )
         scale, offset_ms = _line(sums, measured)
         return dataclasses.replace(
             self,
@@ -191,6 +195,9 @@ class LatencyTable:
                 "Argument `path` must name a file written by "
                 f"`LatencyTable.save`. Received: path={path}, {error}"
             ) from error
+
+    def _set(self, name, value):
+        object.__setattr__(self, name, value)
 
     def _sum(self, names):
         if isinstance(names, str) or not names:

@@ -1,206 +1,184 @@
-"""Runs a keras-tuner search in many processes of this machine.
-
-    python -m keras_eff.tuning.launch --workers=4 search.py --epochs=20
-
-The script is one that searches by itself: it makes a tuner, with
-`overwrite=False`, and calls `tuner.search`. It is run as keras-tuner's chief,
-which hands out the trials, and as its workers. What stands after `search` runs
-in each of them; only the chief (os.environ["KERASTUNER_TUNER_ID"] == "chief")
-can still read the trials there, because it then takes no more requests. Each
-process prints to a log of its own.
-
-A worker that dies is started again under its id, so that it takes up its trial
-again. Ctrl-C ends everything; the same command then resumes the search.
-
-Exit code: 0 if the search is complete; 1 if not; 2 if the arguments are wrong;
-128 + N after signal N.
-
-With --project_dir, one process can read the trials back with the script's own
-tuner; keras_eff.tuning.read_trials reads them in any case.
-"""
+"""Runs a keras-tuner search in many processes of this machine."""
 
 import functools
 import pathlib
 import sys
+import warnings
 from collections.abc import Sequence
 
-from absl import flags as absl_flags
+import click
 from absl import logging
 
-from keras_eff.messages import log_to_stderr
 from keras_eff.messages import tell
-from keras_eff.tuning import project
-from keras_eff.tuning import worker_environment
-from keras_eff.tuning.member import Member
-from keras_eff.tuning.progress import Progress
-from keras_eff.tuning.progress import describe
-from keras_eff.tuning.supervisor import Supervisor
+from keras_eff.program import run_program
+from keras_eff.tuning.workers import project
+from keras_eff.tuning.workers import worker_environment
+from keras_eff.tuning.workers.process import SearchProcess
+from keras_eff.tuning.workers.progress import Progress
+from keras_eff.tuning.workers.progress import describe
+from keras_eff.tuning.workers.supervisor import Supervisor
 
-_NOT_COMPLETE = 1
-_USER_ERROR = 2
 _SIGNALED = 128
 _CHIEF_GRACE_S = 60.0
-_LOCAL_FLAGS = ("project_dir", "log_dir", "port", "max_restarts", "grace_s")
+_OF_SEVERAL_MACHINES = ("chief_address", "workers", "script", "arguments")
+
+
+class _Address(click.ParamType):
+    """HOST:PORT, as a tuple."""
+
+    name = "host:port"
+
+    def convert(self, value, param, ctx):
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            self.fail(f"it must be HOST:PORT. Received: {value}")
+        return host, int(port)
+
+
+@click.command(
+    short_help="Search with keras-tuner in many processes.",
+    # What follows the script is the script's own.
+    context_settings={"allow_interspersed_args": False},
+)
+@click.argument("script")
+@click.argument(
+    "arguments", metavar="[ARGUMENT]...", nargs=-1, type=click.UNPROCESSED
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Number of workers, beside the chief.",
+)
+@click.option(
+    "--max_restarts",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="How often each worker is started again after it dies.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Where the chief listens; 0 chooses a free port.",
+)
+@click.option(
+    "--grace_s",
+    type=click.FloatRange(0.0),
+    default=30.0,
+    show_default=True,
+    help="Time that workers may take to end after the chief, in seconds.",
+)
+@click.option(
+    "--project_dir",
+    help="The tuner's `directory` and `project_name`, joined: to count trials "
+    "while they run, to resume a search that one process began, and to let "
+    "one process reload this one.",
+)
+@click.option(
+    "--log_dir",
+    help="Directory of the logs; by default beside the project, or, without "
+    "--project_dir, SCRIPT_logs in the current directory.",
+)
+@click.option(
+    "--chief_address",
+    type=_Address(),
+    help="Runs nothing: prints the command lines for several machines, with "
+    "the chief at this address.",
+)
+@click.pass_context
+def launch(context, script, arguments, workers, chief_address, **options):
+    """Search with keras-tuner in many processes of this machine.
+
+    SCRIPT is one that searches by itself: it makes a tuner, with
+    `overwrite=False`, and calls `tuner.search`. It is run as keras-tuner's
+    chief, which hands out the trials, and as its workers. What stands after
+    `search` runs in each of them; only the chief
+    (os.environ["KERASTUNER_TUNER_ID"] == "chief") can still read the trials
+    there, because it then takes no more requests. Each process prints to a log
+    of its own.
+
+    A worker that dies is started again under its id, so that it takes up its
+    trial again. Ctrl-C ends everything; the same command then resumes the
+    search. The exit code is 1 if the search is not complete, and 128 + N after
+    signal N.
+
+    With --project_dir, one process can read the trials back with the script's
+    own tuner; keras_eff.tuning.read_trials reads them in any case.
+
+    \b
+    Example:
+      keras-eff launch --workers=4 search.py --epochs=20
+    """
+    names = [
+        worker_environment.CHIEF,
+        *worker_environment.worker_names(workers),
+    ]
+    if chief_address is not None:
+        _refuse_local_options(context)
+        return _print_command_lines(names, [script, *arguments], *chief_address)
+    if not pathlib.Path(script).is_file():
+        raise FileNotFoundError(f"There is no script {script!r}.")
+    logging.set_verbosity(max(logging.INFO, logging.get_verbosity()))
+    return _search(names, [script, *arguments], **options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a search, or prints how to run it, and returns the exit code.
+    """Runs `keras-eff launch`; deprecated.
 
     Args:
-        arguments: Strings, flags, then the script and its own arguments.
+        arguments: Strings, options, then the script and its own arguments.
             Defaults to those that the process was started with.
 
     Returns:
-        Integer: 0 if the search is complete or only the help or command lines
-        were asked for; 1 if it is not complete; 2 if the arguments are wrong;
-        128 + N after signal N.
-
-    Example:
-
-    >>> from keras_eff.tuning.launch import main
-    >>> main(["--workers=1", "--chief_address=box:8000", "search.py"])
-    # The project's directory must be on a disk that all of them share.
-    KERASTUNER_TUNER_ID=chief KERASTUNER_ORACLE_IP=box ...
-    0
+        Integer, the exit code.
     """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    with log_to_stderr():
-        logging.set_verbosity(logging.INFO)
-        try:
-            return _run(arguments)
-        except (ValueError, OSError, absl_flags.Error) as error:
-            tell(f"error: {error}")
-            return _USER_ERROR
-        except RuntimeError as error:
-            tell(f"error: {error}")
-            return _NOT_COMPLETE
-
-
-def _run(arguments):
-    flags = _define_flags()
-    _, *argv = flags(["launch", *arguments])
-    if flags.help:
-        sys.stdout.write(f"{__doc__}\n{flags.main_module_help()}\n")
-        return 0
-    _check_script(argv)
-    if flags.chief_address is not None:
-        return _print_command_lines(flags, argv)
-    if not pathlib.Path(argv[0]).is_file():
-        raise FileNotFoundError(f"There is no script {argv[0]!r}.")
-    return _search(flags, argv)
-
-
-def _define_flags():
-    flags = absl_flags.FlagValues()
-    # What follows the script is the script's own.
-    flags.set_gnu_getopt(False)
-    define = functools.partial(_define, flags)
-    define("integer", "workers", 2, "Number of workers, beside the chief.", 1)
-    define(
-        "integer",
-        "max_restarts",
-        3,
-        "How often each worker is started again after it dies.",
-        0,
+    warnings.warn(
+        "`python -m keras_eff.tuning.launch` is called `keras-eff launch`. The "
+        "old name will be removed in keras_eff 0.3.",
+        DeprecationWarning,
+        stacklevel=2,
     )
-    define(
-        "integer",
-        "port",
-        0,
-        "Where the chief listens; 0 chooses a free port.",
-        0,
-        upper_bound=65535,
-    )
-    define(
-        "float",
-        "grace_s",
-        30.0,
-        "Time that workers may take to end after the chief, in seconds.",
-        0.0,
-    )
-    define(
-        "string",
-        "project_dir",
-        None,
-        "The tuner's `directory` and `project_name`, joined: to count trials "
-        "while they run, to resume a search that one process began, and to "
-        "let one process reload this one.",
-    )
-    define(
-        "string",
-        "log_dir",
-        None,
-        "Directory of the logs. The default is beside the project, or, "
-        "without --project_dir, SCRIPT_logs in the current directory.",
-    )
-    define(
-        "string",
-        "chief_address",
-        None,
-        "HOST:PORT. Runs nothing: prints the command lines for several "
-        "machines, with the chief at this address.",
-    )
-    define("boolean", "help", False, "Print this text.", short_name="h")
-    return flags
+    return run_program(launch, "keras-eff launch", arguments)
 
 
-def _define(flags, kind, name, default, text, lower_bound=None, **options):
-    if lower_bound is not None:
-        options["lower_bound"] = lower_bound
-    define = getattr(absl_flags, f"DEFINE_{kind}")
-    define(name, default, text, flag_values=flags, **options)
+def _refuse_local_options(context):
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        is_given = source is not click.core.ParameterSource.DEFAULT
+        if is_given and name not in _OF_SEVERAL_MACHINES:
+            raise click.UsageError(
+                "With --chief_address nothing runs here. "
+                f"Received: --chief_address and --{name}."
+            )
 
 
-def _check_script(argv):
-    if not argv:
-        raise ValueError(
-            "A script must be given. Received none: "
-            "python -m keras_eff.tuning.launch --workers=4 script.py"
+def _print_command_lines(names, argv, host, port):
+    click.echo(
+        "# The project's directory must be on a disk that all of them share."
+    )
+    for name in names:
+        variables = worker_environment.environment(name, host, port)
+        click.echo(
+            worker_environment.command_line(variables, ["python", *argv])
         )
 
 
-def _print_command_lines(flags, argv):
-    ignored = [name for name in _LOCAL_FLAGS if flags[name].present]
-    if ignored:
-        raise ValueError(
-            "With --chief_address nothing runs here. "
-            f"Received: --chief_address and --{ignored[0]}"
-        )
-    host, port = _address(flags.chief_address)
-    names = worker_environment.worker_names(flags.workers)
-    lines = [
-        worker_environment.command_line(
-            worker_environment.environment(name, host, port),
-            ["python", *argv],
-        )
-        for name in [worker_environment.CHIEF, *names]
-    ]
-    comment = "The project's directory must be on a disk that all of them share"
-    sys.stdout.write("\n".join([f"# {comment}.", *lines, ""]))
-    return 0
-
-
-def _address(text):
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(
-            "Flag --chief_address must be HOST:PORT. "
-            f"Received: --chief_address={text}"
-        )
-    return host, int(port)
-
-
-def _search(flags, argv):
-    directory = _project_directory(flags)
+def _search(names, argv, *, max_restarts, port, grace_s, project_dir, log_dir):
+    directory = project_dir and pathlib.Path(project_dir).resolve()
     if directory:
         project.settle(directory)
-    port = flags.port or worker_environment.free_port()
-    chief, *workers = _members(flags, argv, port)
+    port = port or worker_environment.free_port()
+    logs = _log_directory(log_dir, directory, argv[0])
+    chief, *workers = _processes(names, argv, port, logs)
     number = Supervisor(
         chief,
         workers,
-        max_restarts=flags.max_restarts,
-        grace_s=flags.grace_s,
+        max_restarts=max_restarts,
+        grace_s=grace_s,
         chief_grace_s=_CHIEF_GRACE_S,
         is_listening=functools.partial(worker_environment.listens, port),
         watch=Progress(directory) if directory else _watch_nothing,
@@ -227,29 +205,23 @@ def _conclude(directory):
     return 0
 
 
-def _members(flags, argv, port):
-    logs = _log_directory(flags, argv[0])
+def _processes(names, argv, port, logs):
     logs.mkdir(parents=True, exist_ok=True)
-    names = worker_environment.worker_names(flags.workers)
     return [
-        Member(
+        SearchProcess(
             name,
             [sys.executable, *argv],
             worker_environment.local_environment(name, port),
             logs / f"{name}.log",
         )
-        for name in [worker_environment.CHIEF, *names]
+        for name in names
     ]
 
 
-def _project_directory(flags):
-    return flags.project_dir and pathlib.Path(flags.project_dir).resolve()
-
-
-def _log_directory(flags, script):
-    if flags.log_dir:
-        return pathlib.Path(flags.log_dir)
-    if directory := _project_directory(flags):
+def _log_directory(log_dir, directory, script):
+    if log_dir:
+        return pathlib.Path(log_dir)
+    if directory:
         return directory.with_name(f"{directory.name}_logs")
     return pathlib.Path(f"{pathlib.Path(script).stem}_logs")
 

@@ -7,6 +7,7 @@ import re
 import keras
 import tensorflow as tf
 
+from keras_eff.arguments import read_number
 from keras_eff.atomic_write import temporary_folder
 from keras_eff.export.arguments import check_backend
 from keras_eff.export.input_shapes import fixed_shapes
@@ -14,14 +15,13 @@ from keras_eff.export.to_tflite import to_tflite
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
-from keras_eff.latency.device import describe_device
 from keras_eff.latency.measure import measure
+from keras_eff.latency.this_machine import describe_device
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.sublayers import layers_of
 from keras_eff.quantization.calibrate import set_ranges
 from keras_eff.tuning.architecture_key import architecture_key
-from keras_eff.tuning.arguments import check_number
 from keras_eff.tuning.measurement_cache import MeasurementCache
 
 _RANDOM_SAMPLES = 16
@@ -208,7 +208,7 @@ def _check_runner(runner):
 def _check_limit(name, limit):
     if limit is None:
         return
-    check_number(name, limit, "> 0")
+    read_number(name, limit, "(0, inf)")
     if importlib.util.find_spec("keras_tuner") is None:
         raise ImportError(
             f"Argument `{name}` fails a trial of keras-tuner: "

@@ -3,7 +3,7 @@ import numbers
 import os
 import pathlib
 
-from keras_eff.tuning.arguments import describe
+from keras_eff.arguments import wrong_type
 
 _FILE = "measurements.jsonl"
 # What this process has measured or read: (directory, key) to figures.
@@ -31,10 +31,8 @@ class MeasurementCache:
         if directory is None:
             return
         if not isinstance(directory, str | os.PathLike):
-            raise TypeError(
-                "Argument `cache` must be the path of a directory, or None. "
-                f"Received: cache={describe(directory)}"
-            )
+            expected = "the path of a directory, or None"
+            raise wrong_type("cache", directory, expected)
         home = pathlib.Path(directory).resolve()
         home.mkdir(parents=True, exist_ok=True)
         self._path = home / _FILE

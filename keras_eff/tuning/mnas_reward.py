@@ -1,4 +1,4 @@
-from keras_eff.tuning.arguments import check_number
+from keras_eff.arguments import read_number
 
 
 def mnas_reward(
@@ -28,7 +28,6 @@ def mnas_reward(
         Float >= 0.
 
     Raises:
-        TypeError: If an argument is not a number.
         ValueError: If an argument is out of range or not finite.
 
     Example:
@@ -41,10 +40,10 @@ def mnas_reward(
           equations 2 and 3: alpha = beta = `w`; with `hard`, alpha = 0 and
           beta = `w`, -1 in the paper.
     """
-    check_number("accuracy", accuracy, "in [0, 1]")
-    check_number("latency_ms", latency_ms, "> 0")
-    check_number("target_ms", target_ms, "> 0")
-    check_number("w", w, "<= 0")
-    ratio = float(latency_ms) / float(target_ms)
-    factor = 1.0 if hard and ratio <= 1 else ratio ** float(w)
-    return float(accuracy) * factor
+    accuracy = read_number("accuracy", accuracy, "[0, 1]")
+    latency_ms = read_number("latency_ms", latency_ms, "(0, inf)")
+    target_ms = read_number("target_ms", target_ms, "(0, inf)")
+    w = read_number("w", w, "(-inf, 0]")
+    ratio = latency_ms / target_ms
+    factor = 1.0 if hard and ratio <= 1 else ratio**w
+    return accuracy * factor

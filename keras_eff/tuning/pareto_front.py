@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_eff.tuning.figures import check_names
-from keras_eff.tuning.figures import comparable
-from keras_eff.tuning.figures import is_finite
-from keras_eff.tuning.figures import rows_of
 from keras_eff.tuning.hypervolume import hypervolume
+from keras_eff.tuning.objectives import check_names
+from keras_eff.tuning.objectives import comparable
+from keras_eff.tuning.objectives import is_finite
+from keras_eff.tuning.objectives import rows_of
 from keras_eff.tuning.row_table import row_table
 
 

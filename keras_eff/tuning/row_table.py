@@ -1,6 +1,8 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from keras_eff.table import format_table
+
 
 def row_table(rows: Sequence[Mapping], first: Sequence[str]) -> str:
     """Rows as text in columns: `first`, then what else they hold.
@@ -10,18 +12,12 @@ def row_table(rows: Sequence[Mapping], first: Sequence[str]) -> str:
     """
     others = dict.fromkeys(key for row in rows for key in row)
     keys = [*first, *(key for key in others if key not in first)]
-    lines = [[str(key) for key in keys]]
-    lines += [[_text(row.get(key)) for key in keys] for row in rows]
-    numeric = [all(_is_number(row.get(key)) for row in rows) for key in keys]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if is_numeric else cell.ljust(width)
-            for cell, width, is_numeric in zip(
-                line, widths, numeric, strict=True
-            )
-        ).rstrip()
-        for line in lines
+    columns = {
+        str(key): "s" if all(_is_number(row.get(key)) for row in rows) else ""
+        for key in keys
+    }
+    return format_table(
+        columns, [[_text(r.get(k)) for k in keys] for r in rows]
     )
 
 

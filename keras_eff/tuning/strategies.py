@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from keras_eff.tuning.arguments import check_number
-from keras_eff.tuning.figures import check_names
-from keras_eff.tuning.figures import comparable
-from keras_eff.tuning.figures import rows_of
+from keras_eff.arguments import read_number
+from keras_eff.tuning.objectives import check_names
+from keras_eff.tuning.objectives import comparable
+from keras_eff.tuning.objectives import rows_of
 
 _FOOTPRINT = ("size_bytes", "latency_ms")
 _WORDS = {
@@ -105,7 +105,7 @@ def shrink_and_improve(
     Reference:
         - [Menghani, 2021](https://arxiv.org/abs/2106.08962), section 4
     """
-    check_number("tolerance", tolerance, ">= 0")
+    read_number("tolerance", tolerance, "[0, inf)")
 
     def is_better(exchange):
         ratios = exchange.ratios.values()

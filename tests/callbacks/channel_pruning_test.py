@@ -34,7 +34,7 @@ def trained():
     """A model after six steps, two of them since the last update; its log."""
     model = network()
     schedule = PolynomialDecay(0.0, 0.5, 0, 4)
-    pruning = ChannelPruning(schedule, frequency=4)
+    pruning = ChannelPruning(schedule, interval=4)
     fit = model.fit(X, Y, 16, 1, verbose=0, callbacks=[pruning])
     return model, fit.history
 
@@ -115,7 +115,7 @@ TARGETS = RNG.normal(size=(64, 4)).astype("float32")
 
 def half(end_step=6, **options):
     schedule = PolynomialDecay(0.0, 0.5, 0, end_step)
-    return ChannelPruning(schedule, frequency=3, **options)
+    return ChannelPruning(schedule, interval=3, **options)
 
 
 def train(model, *callbacks, epochs=2, **options):
@@ -197,7 +197,7 @@ def test_averages_and_files_hold_silent_channels(tmp_path, order):
     # Averages of a new optimizer, without an update in this training.
     again = keras.optimizers.Adam(use_ema=True, ema_momentum=0.9)
     model.compile(again, "mse", jit_compile=False)
-    train(model, ChannelPruning(ConstantSparsity(0.5), frequency=100))
+    train(model, ChannelPruning(ConstantSparsity(0.5), interval=100))
     assert num_silent(model) == 4
 
 
@@ -236,11 +236,11 @@ def test_a_training_that_ends_early_tells_what_was_reached(recwarn):
 
 
 def test_a_training_without_an_update_is_told_with_the_way_out(recwarn):
-    short = ChannelPruning(PolynomialDecay(0.0, 0.5, 0, 6), frequency=100)
+    short = ChannelPruning(PolynomialDecay(0.0, 0.5, 0, 6), interval=100)
     train(narrow(), short)
     (line,) = told(recwarn)
-    assert "at step 0 with frequency=100, silences a share of 0, not" in line
-    assert "not 0.5: give a smaller `frequency`" in line
+    assert "at step 0 with interval=100, silences a share of 0, not" in line
+    assert "not 0.5: give a smaller `interval`" in line
 
 
 def test_a_model_of_which_nothing_can_go_is_told_of(recwarn):
@@ -283,12 +283,12 @@ def test_without_an_optimizer_batches_are_counted():
     "error, options",
     [
         (TypeError, {"schedule": 0.5}),
-        (ValueError, {"frequency": 0}),
+        (ValueError, {"interval": 0}),
         (ValueError, {"scope": "erk"}),
         (ValueError, {"multiple_of": 0}),
         (ValueError, {"max_layer_sparsity": 1.0}),
     ],
-    ids=["schedule", "frequency", "scope", "multiple_of", "max_layer_sparsity"],
+    ids=["schedule", "interval", "scope", "multiple_of", "max_layer_sparsity"],
 )
 def test_arguments_out_of_range_raise(error, options):
     (name,) = options

@@ -88,7 +88,7 @@ def test_the_schedule_of_a_layer_comes_first(tiny):
     tiny.fit(model, PruningScheduler(HALF, 2))
     assert [share([mask]) for mask in tiny.masks(model)] == [0.25, 0.5]
     model = tiny.mlp(schedules=(ConstantSparsity(0.25), HALF))
-    tiny.fit(model, PruningScheduler(frequency=2))
+    tiny.fit(model, PruningScheduler(interval=2))
     assert [share([mask]) for mask in tiny.masks(model)] == [0.25, 0.5]
 
 
@@ -159,7 +159,7 @@ def test_globally_all_layers_share_a_budget(tiny):
     first, second = tiny.kernels(model)
     model.layers[0].kernel.assign(first * 3)
     kernels = [np.abs(k) for k in tiny.kernels(model)]
-    PruningScheduler(HALF, scope="global").apply(model)
+    PruningScheduler(HALF, distribution="global").apply(model)
     masks = tiny.masks(model)
     gone = np.concatenate([k[~m] for k, m in zip(kernels, masks, strict=True)])
     kept = np.concatenate([k[m] for k, m in zip(kernels, masks, strict=True)])
@@ -169,13 +169,13 @@ def test_globally_all_layers_share_a_budget(tiny):
 
 def test_globally_layers_of_another_schedule_have_their_own_budget(tiny):
     model = tiny.mlp(schedules=(ConstantSparsity(0.25), None))
-    PruningScheduler(HALF, scope="global").apply(model)
+    PruningScheduler(HALF, distribution="global").apply(model)
     assert [share([mask]) for mask in tiny.masks(model)] == [0.25, 0.5]
 
 
 def test_by_erdos_renyi_kernel_larger_layers_have_more(tiny):
     model = tiny.mlp()
-    PruningScheduler(HALF, scope="erk").apply(model)
+    PruningScheduler(HALF, distribution="erk").apply(model)
     masks = tiny.masks(model)
     asked = pruning.erk_sparsities([(6, 8), (8, 3)], 0.5)
     assert asked[0] > asked[1]
@@ -236,37 +236,37 @@ def test_a_trained_model_is_pruned_before_the_first_step(tiny):
 
 def test_a_saved_model_keeps_masks_and_zeros(tiny, tmp_path):
     model = tiny.mlp("adam", schedules=(RISING, RISING))
-    tiny.fit(model, PruningScheduler(frequency=2), epochs=2)
+    tiny.fit(model, PruningScheduler(interval=2), epochs=2)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert_equal(tiny.masks(loaded), tiny.masks(model))
     assert_equal(tiny.kernels(loaded), tiny.kernels(model))
     outputs = ops.convert_to_numpy(loaded(tiny.x))
     np.testing.assert_array_equal(outputs, ops.convert_to_numpy(model(tiny.x)))
-    spy = tiny.fit(loaded, PruningScheduler(frequency=2))
+    spy = tiny.fit(loaded, PruningScheduler(interval=2))
     assert_equal(spy.masks[-1], tiny.masks(model))
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"frequency": 0}, "`frequency` must .*frequency=0"),
-        ({"frequency": 1.5}, "`frequency` must .*frequency=1.5"),
+        ({"interval": 0}, "`interval` must .*interval=0"),
+        ({"interval": 1.5}, "`interval` must .*interval=1.5"),
         ({"saliency": "size"}, "`saliency` must be one of .*saliency='size'"),
-        ({"scope": "model"}, r"`scope` .*\['layer', 'global', 'erk'\]"),
-        ({"regrow": "all"}, r"`regrow` must be one of \[None, .*regrow='all'"),
+        ({"distribution": "layer"}, '`distrib.*"uniform", "global", "erk"'),
+        ({"regrow": "all"}, "`regrow` must be one of None, .*regrow='all'"),
         ({"regrow_fraction": 1.0}, "`regrow_fraction` .*regrow_fraction=1.0"),
         ({"regrow_fraction": None}, "`regrow_fraction` .*=None"),
-        ({"saliency": "taylor"}, "need argument `data`.*saliency='taylor'"),
-        ({"saliency": "obd"}, "need argument `data`.*saliency='obd'"),
-        ({"regrow": "gradient"}, "need argument `data`.*regrow='gradient'"),
+        ({"saliency": "taylor"}, "need argument `dataset`.*saliency='taylor'"),
+        ({"saliency": "obd"}, "need argument `dataset`.*saliency='obd'"),
+        ({"regrow": "gradient"}, "need argument `dataset`.*regrow='gradient'"),
         (
-            {"saliency": "obd", "data": (np.ones(3), np.ones(4))},
+            {"saliency": "obd", "dataset": (np.ones(3), np.ones(4))},
             "arrays of one length.*3, 4",
         ),
         (
-            {"saliency": "obd", "data": np.ones(3)},
-            "need argument `data`.*ndarray",
+            {"saliency": "obd", "dataset": np.ones(3)},
+            "need argument `dataset`.*ndarray",
         ),
     ],
     ids=str,
@@ -283,8 +283,8 @@ def test_a_schedule_is_a_function():
 
 def test_copies_share_the_data_and_prune_apart(tiny):
     data = (tiny.x, tiny.y)
-    pruning = PruningScheduler(HALF, 2, saliency="taylor", data=data)
+    pruning = PruningScheduler(HALF, 2, saliency="taylor", dataset=data)
     twin = copy.deepcopy(pruning)
-    assert twin.data[0] is tiny.x
+    assert twin.dataset[0] is tiny.x
     first, second = (tiny.fit(tiny.mlp(), c) for c in (pruning, twin))
     assert share(first.masks[-1]) == share(second.masks[-1]) > 0

@@ -45,5 +45,7 @@ def test_a_budget_that_cannot_be_met_says_what_was_reached():
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), "10"])
 def test_a_limit_must_be_a_number_over_zero(value):
-    with pytest.raises(ValueError, match="`max_macs` must be a number over 0"):
+    with pytest.raises(
+        ValueError, match="`max_macs` must be a finite number > 0"
+    ):
         budget("max_macs", value, cost)

@@ -283,15 +283,16 @@ class PerChannel(keras_eff.layers.WeightTransform):
             "number": (),
             "others": (3,),
         }.items():
-            setattr(self, name, self.add_weight(size, name=name, **options))
-
-    def state_axes(self, variable):
-        axes = {"column": (-1,), "row": (0, None)}
-        return axes.get(variable.name) or super().state_axes(variable)
+            weight = self.add_weight(shape=size, name=name, **options)
+            setattr(self, name, weight)
 
     def call(self, weight):
         state = self.column * self.row + self.like
         return weight * (1 + state * self.number)
+
+    def state_axes(self, variable):
+        axes = {"column": (-1,), "row": (0, None), "like": (0, 1)}
+        return axes.get(variable.name, (None,) * len(variable.shape))
 
 
 def test_state_of_a_users_step_is_cut_with_its_weight(same_as_masked):

@@ -95,7 +95,7 @@ def test_a_model_is_compared_on_random_samples_by_default(run, here):
 
 def test_two_files_need_samples(run, here):
     code, out, err = run("compare", "float.tflite", "int8.tflite")
-    assert (code, out) == (2, "") and "--samples=FILE is needed" in err
+    assert (code, out) == (2, "") and "--samples is needed where A is" in err
 
 
 def test_the_tolerance_decides(run, here):

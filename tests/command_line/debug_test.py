@@ -20,7 +20,7 @@ def test_it_draws_a_plot(run, here, tmp_path):
 
 def test_it_needs_samples(run, here):
     code, _, err = run("debug", "model.keras", "int8.tflite")
-    assert code == 2 and "--samples=FILE is needed" in err
+    assert code == 2 and "Missing option '--samples'" in err
 
 
 def test_a_missing_file_is_an_error(run, here):

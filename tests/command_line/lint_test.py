@@ -33,4 +33,4 @@ def test_a_damaged_file_is_an_error_after_what_can_be_read(run, here):
 
 def test_another_target_is_an_error(run, here):
     code, _, err = run("lint", "--target=npu", "int8.tflite")
-    assert code == 2 and "--target=npu" in err
+    assert code == 2 and "'--target': 'npu'" in err

@@ -10,7 +10,7 @@ from keras_eff.command_line import main
 
 COMMANDS = (
     *("convert", "inspect", "measure", "compare"),
-    *("lint", "debug", "edgetpu", "c-array"),
+    *("lint", "debug", "edgetpu", "c-array", "launch"),
 )
 
 
@@ -19,7 +19,7 @@ def test_help_lists_the_commands_with_an_example_each(run):
     assert (code, err) == (0, "")
     for command in COMMANDS:
         assert f"\n  {command} " in out
-        assert f"\n  keras-eff {command} " in out
+        assert f"\n    keras-eff {command} " in out
 
 
 def test_without_a_command_it_prints_the_help_and_fails(run):
@@ -36,18 +36,56 @@ def test_it_prints_its_version(run):
 def test_an_unknown_command_is_an_error_that_names_the_nearest(run):
     code, out, err = run("inspekt", "x.tflite")
     assert (code, out) == (2, "")
-    assert err.startswith("keras-eff: error: there is no command 'inspekt'. ")
-    assert "Did you mean inspect?" in err
+    assert err.startswith("keras-eff: error: No such command 'inspekt'")
+    assert "Did you mean 'inspect'?" in err and "`keras-eff --help`" in err
     assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_each_command_has_usage_flags_and_examples(run, command):
-    code, out, err = run(command, "--help")
-    assert (code, err) == (0, "")
-    assert f"\nusage: keras-eff {command} [flags] " in out
-    assert "\nflags:\n  --" in out
-    assert f"\nexamples:\n  keras-eff {command} " in out
+def test_the_help_of_each_command_has_usage_options_and_examples(run, command):
+    code, out, err = run(command, "-h")
+    assert (code, err) == (0, "") and run(command, "--help")[1] == out
+    assert out.startswith(f"Usage: keras-eff {command} [OPTIONS] ")
+    assert f"\n    keras-eff {command} " in out.partition("Example")[2]
+    assert "\nOptions:\n  --" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("inspect a --jsn", "No such option '--jsn'. Did you mean '--json'?"),
+        ("inspect", "Missing argument 'FILE.tflite...'."),
+        ("c-array a b c", "Got unexpected extra argument (c)"),
+        (
+            "measure a --num_runs=x",
+            "Invalid value for '--num_runs': 'x' is not",
+        ),
+        ("measure a --num_runs=0", "Invalid value for '--num_runs': 0 is not"),
+        ("measure a --json --csv", "Only one of --json and --csv"),
+        ("debug a b", "Missing option '--samples'."),
+    ],
+    ids=lambda text: text.split()[0],
+)
+def test_a_wrong_argument_is_told_in_one_line(run, line, message):
+    code, out, err = run(*line.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"keras-eff: error: {message}")
+    command = line.split()[0]
+    assert err.endswith(f" See `keras-eff {command} --help`\n")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_options_stand_before_between_or_after_the_files(run, here, place):
+    arguments = ["float.tflite", "int8.tflite"]
+    arguments.insert(place, "--json")
+    code, out, _ = run("inspect", *arguments)
+    assert code == 0 and len(json.loads(out)) == 2
+
+
+def test_after_two_dashes_all_are_files(run):
+    code, _, err = run("inspect", "--", "--json")
+    assert code == 2 and "--json" in err and "No such option" not in err
 
 
 def test_a_runtime_error_is_a_failed_check(run, monkeypatch):

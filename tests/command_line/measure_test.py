@@ -104,7 +104,9 @@ def test_there_is_a_row_for_each_file_and_device(run, here, calls):
 
 def test_warnings_of_a_measurement_are_told(run, here, monkeypatch):
     latency = dataclasses.replace(FOUND, warnings=("the CPU ran it",))
-    monkeypatch.setattr(keras_eff.latency, "measure", lambda *args: latency)
+    monkeypatch.setattr(
+        keras_eff.latency, "measure", lambda *_, **options: latency
+    )
     code, _, err = run("measure", "int8.tflite")
     assert code == 0
     assert err == "keras-eff: warning: int8.tflite: the CPU ran it\n"

@@ -9,8 +9,8 @@ from keras_eff.command_line.measured_rows import describe
 from keras_eff.command_line.measured_rows import failed_row
 from keras_eff.command_line.measured_rows import measured_row
 from keras_eff.latency import Latency
-from keras_eff.latency.delegation import Delegation
-from keras_eff.latency.op_profile import OpTime
+from keras_eff.latency.benchmark_tool.delegation import Delegation
+from keras_eff.latency.benchmark_tool.op_profile import OpTime
 
 OPERATORS = tuple(
     OpTime("CONV_2D", f"[{'layer/' * 9}{i}]:{i}", float(i), i / 78)

@@ -5,7 +5,7 @@ import json
 from keras_eff.command_line.table import Column
 from keras_eff.command_line.table import format_csv
 from keras_eff.command_line.table import format_json
-from keras_eff.command_line.table import format_table
+from keras_eff.command_line.table import format_rows
 
 COLUMNS = (
     Column("file", "file"),
@@ -19,7 +19,7 @@ def test_text_is_aligned_to_the_left_and_numbers_to_the_right():
         {"file": "a", "size": 1234567, "median": 0.5},
         {"file": "longer", "size": 9, "median": 12.25},
     ]
-    assert format_table(COLUMNS, rows).splitlines() == [
+    assert format_rows(COLUMNS, rows).splitlines() == [
         "file        bytes  median ms",
         "a       1,234,567      0.500",
         "longer          9     12.250",
@@ -28,14 +28,14 @@ def test_text_is_aligned_to_the_left_and_numbers_to_the_right():
 
 def test_a_missing_value_is_a_dash():
     rows = [{"file": "a", "size": None}, {"file": None, "size": 2}]
-    assert format_table(COLUMNS, rows).splitlines()[1:] == [
+    assert format_rows(COLUMNS, rows).splitlines()[1:] == [
         "a         -",
         "-         2",
     ]
 
 
 def test_a_column_without_values_is_left_out():
-    text = format_table(COLUMNS, [{"file": "a", "size": None, "median": 0.0}])
+    text = format_rows(COLUMNS, [{"file": "a", "size": None, "median": 0.0}])
     assert text.splitlines() == ["file  median ms", "a         0.000"]
 
 

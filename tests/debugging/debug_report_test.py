@@ -28,7 +28,7 @@ def test_it_prints_the_worst_first():
         "CONV_2D",
         *("1", "5.0", "25.0", "0.50", "3", "0.1"),
     ]
-    assert text[-1] == "  2 tensors belong to no layer"
+    assert text[-1] == "2 tensors belong to no layer"
 
 
 def test_a_long_table_is_cut():
@@ -38,5 +38,5 @@ def test_a_long_table_is_cut():
 
 def test_a_float_tensor_has_no_steps():
     row = TensorError("a", "ADD", 1, 90.0, 0.0, None, None, None, 4, ())
-    line = str(DebugReport("m.tflite", (row,), 0, 1)).splitlines()[2]
-    assert line.split()[-3:] == ["-", "-", "-"]
+    lines = str(DebugReport("m.tflite", (row,), 0, 1)).splitlines()
+    assert "LSB" not in lines[1] and lines[2].split()[-1] == "0.0"

@@ -1,10 +1,10 @@
-import os
 import pathlib
 import sys
 
 import pytest
 
 from keras_eff.edgetpu import compiler as module
+from tests.latency.stand_ins import has_ended
 
 
 @pytest.fixture
@@ -101,17 +101,7 @@ def test_a_compiler_that_hangs_is_killed_with_its_children(tmp_path):
     with pytest.raises(RuntimeError, match="time was over"):
         module.run_compiler(str(path), [], 1)
     for pid in map(int, pids.read_text().split()):
-        assert not is_running(pid)
-
-
-def is_running(pid):
-    """Whether a process runs; one that nobody has waited for does not."""
-    try:
-        os.kill(pid, 0)
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    return state.rsplit(")", 1)[1].split()[0] not in "ZX"
+        assert has_ended(pid)
 
 
 def test_a_program_of_another_machine_is_an_error(tmp_path):

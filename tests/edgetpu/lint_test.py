@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.edgetpu import limits as edgetpu_limits
+from keras_eff.edgetpu import operator_limits as edgetpu_limits
 from keras_eff.edgetpu.lint import lint_edgetpu
 from keras_eff.tflite.flatbuffer import parse
 from keras_eff.tflite.packing import pack
@@ -679,10 +679,10 @@ def test_a_missing_file_and_a_damaged_one_are_errors(tmp_path):
 
 
 def test_neither_keras_nor_tensorflow_is_imported():
-    modules = ["lint_edgetpu", "edgetpu_log", "edgetpu_compiler"]
+    modules = ["lint", "compiler_log", "compiler"]
     script = "; ".join(
         [
-            *(f"import keras_eff.export.{name}" for name in modules),
+            *(f"import keras_eff.edgetpu.{name}" for name in modules),
             "import sys",
             "sys.exit(any(n in sys.modules for n in ('keras', 'tensorflow')))",
         ]

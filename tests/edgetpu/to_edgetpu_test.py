@@ -118,8 +118,8 @@ def test_a_float_model_is_quantized_and_compiled(stand_in, folder, samples):
     assert report.int8_path == str(folder / "m_int8.tflite")
     assert report.conversion.path == report.int8_path
     assert report.conversion.float_tensors == ()
-    assert report.lint == lint_edgetpu(report.int8_path)
-    assert report.lint.mapped == report.lint.total
+    assert report.rows == lint_edgetpu(report.int8_path).rows
+    assert report.mapped == report.total
     assert report.compiled.success
     assert report.compiled.models[0].tpu_operations == 264
     assert "264 of 267 operations" in str(report)
@@ -130,7 +130,7 @@ def test_a_float_model_is_quantized_and_compiled(stand_in, folder, samples):
 def test_a_model_that_is_quantized_needs_no_samples(folder, samples):
     model = keras_eff.calibrate(keras_eff.quantize(convnet()), samples)
     report = to_edgetpu(model, folder / "m.tflite", without_compiler="warn")
-    assert report.lint.mapped == report.lint.total
+    assert report.mapped == report.total
     assert names(folder) == ["m_int8.tflite"]
 
 

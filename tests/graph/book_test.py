@@ -14,9 +14,9 @@ from keras_eff.graph.book import unwrapped
 from keras_eff.graph.book import weights_of
 from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.quantization.rules import FIXED_RANGES
 
 

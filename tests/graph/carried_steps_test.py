@@ -44,7 +44,7 @@ def test_the_parts_of_a_layer_keep_its_masks(part, count, pattern, tmp_path):
         assert isinstance(rounding, WeightFakeQuant)
         assert mask.schedule == schedule and mask.sparsity == 0.5
     quantized.compile("adam", "mse", jit_compile=False)
-    scheduler = keras_eff.callbacks.PruningScheduler(frequency=1)
+    scheduler = keras_eff.callbacks.PruningScheduler(interval=1)
     quantized.fit(x, expected, verbose=0, callbacks=[scheduler])
     quantized.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")

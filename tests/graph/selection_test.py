@@ -9,9 +9,9 @@ from keras_eff.graph.selection import selector
 from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
+from keras_eff.layers.keep_float import KeepFloat
 
 
 def model():

@@ -86,7 +86,7 @@ def test_what_the_app_would_ignore_is_an_error(argument):
 def test_arguments_are_checked_when_it_is_made():
     with pytest.raises(TypeError, match="Received: serial=3 of type"):
         Android(3)
-    with pytest.raises(TypeError, match="Received: use_apk=1 of type"):
+    with pytest.raises(ValueError, match="boolean. Received: use_apk=1"):
         Android(use_apk=1)
     with pytest.raises(ValueError, match="Received: directory='tmp'"):
         Android(directory="tmp")

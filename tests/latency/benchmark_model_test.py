@@ -12,9 +12,9 @@ from absl import logging
 
 import keras_eff
 from keras_eff.latency import BenchmarkModel
-from keras_eff.latency.binary import find_binary
-from keras_eff.latency.binary import host_platform
-from keras_eff.latency.device import describe_device
+from keras_eff.latency.benchmark_tool.executable import find_binary
+from keras_eff.latency.benchmark_tool.executable import host_platform
+from keras_eff.latency.this_machine import describe_device
 
 from .stand_ins import HANG
 from .stand_ins import has_ended
@@ -320,7 +320,7 @@ def test_options_are_checked_when_it_is_made():
         BenchmarkModel(warmup_runs=-1)
     with pytest.raises(ValueError, match="Received: timeout_s="):
         BenchmarkModel(timeout_s=0)
-    with pytest.raises(TypeError, match="Received: profile_ops="):
+    with pytest.raises(ValueError, match="Received: profile_ops="):
         BenchmarkModel(profile_ops="yes")
     with pytest.raises(ValueError, match="--num_runs.*Received: flags="):
         BenchmarkModel(flags=("--num_runs=3",))

@@ -34,11 +34,11 @@ def replace_script(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "name", ["dense_file", "int8_file", "two_inputs_file", "bool_file"]
 )
-@pytest.mark.parametrize("use_xnnpack", [True, False])
-def test_it_runs_every_kind_of_input(name, use_xnnpack, request):
+@pytest.mark.parametrize("delegate", ["xnnpack", "none"])
+def test_it_runs_every_kind_of_input(name, delegate, request):
     path = request.getfixturevalue(name)
-    latency = LiteRT(**FAST, use_xnnpack=use_xnnpack)(str(path), 2, 3)
-    kernels = "xnnpack" if use_xnnpack else "builtin"
+    latency = LiteRT(**FAST, delegate=delegate)(str(path), 2, 3)
+    kernels = "xnnpack" if delegate == "xnnpack" else "builtin"
     assert re.fullmatch(rf"litert \d+\.\d+\.\d+ {kernels}", latency.runner)
     assert latency.num_runs == 3 and latency.num_threads == 2
     assert 0.0 < latency.min_ms < latency.init_ms
@@ -134,27 +134,40 @@ def test_a_model_that_hangs_is_an_error(replace_script):
     [
         {"warmup_runs": 1.0},
         {"warmup_runs": True},
+        {"warmup_runs": -1},
         {"warmup_min_s": "1"},
+        {"warmup_min_s": -0.1},
+        {"warmup_min_s": float("nan")},
         {"timeout_s": None},
+        {"timeout_s": 0},
+        {"delegate": "gpu"},
+        {"delegate": ["xnnpack"]},
     ],
+    ids=str,
 )
-def test_an_argument_of_the_wrong_type_is_an_error(argument):
-    with pytest.raises(TypeError, match="Received: .* of type builtins"):
+def test_a_wrong_argument_is_named(argument):
+    (name,) = argument
+    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: "):
         LiteRT(**argument)
 
 
 @pytest.mark.parametrize(
-    "argument",
-    [
-        {"warmup_runs": -1},
-        {"warmup_min_s": -0.1},
-        {"warmup_min_s": float("nan")},
-        {"timeout_s": 0},
-    ],
+    ("used", "delegate"), [(np.True_, "xnnpack"), (False, "none")]
 )
-def test_an_argument_out_of_range_is_an_error(argument):
-    with pytest.raises(ValueError, match="Received: "):
-        LiteRT(**argument)
+def test_the_old_name_of_the_delegate_is_taken_with_a_warning(used, delegate):
+    with pytest.warns(DeprecationWarning, match="delegate.* 0.3"):
+        runner = LiteRT(use_xnnpack=used)
+    assert runner.delegate == delegate
+    with pytest.warns(DeprecationWarning, match="delegate.* 0.3"):
+        assert runner.use_xnnpack == bool(used)
+
+
+def test_what_is_no_boolean_is_refused_under_the_old_name():
+    with (
+        pytest.warns(DeprecationWarning),
+        pytest.raises(ValueError, match="Received: use_xnnpack=1"),
+    ):
+        LiteRT(use_xnnpack=1)
 
 
 class Counter:

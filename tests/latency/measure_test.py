@@ -130,10 +130,8 @@ def test_a_path_of_the_wrong_type_is_an_error():
 
 @pytest.mark.parametrize("name", ["num_threads", "num_runs"])
 def test_a_count_must_be_an_integer_from_one(dense_file, name):
-    with pytest.raises(ValueError, match=f">= 1. Received: {name}=0"):
-        measure(dense_file, **{name: 0}, runner=return_found)
-    for wrong in (1.0, "1", True):
-        with pytest.raises(TypeError, match=f"{name}=.* of type builtins"):
+    for wrong in (0, 1.0, "1", True):
+        with pytest.raises(ValueError, match=f"integer. Received: {name}="):
             measure(dense_file, **{name: wrong}, runner=return_found)
 
 

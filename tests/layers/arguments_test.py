@@ -7,16 +7,11 @@ import pytest
 from keras_eff.layers import arguments
 
 
-@pytest.mark.parametrize("value", [1, 7])
-def test_a_positive_integer_is_returned(value):
-    assert arguments.check_size("units", value) == value
-
-
-@pytest.mark.parametrize("value", [0, -1, 2.0, True, "3", None, np.nan])
-def test_any_other_size_is_refused(value):
-    message = "`units` must be an integer, [12] or more. Received: units="
-    with pytest.raises(ValueError, match=message):
-        arguments.check_size("units", value)
+def test_a_seed_of_numpy_is_one_of_python():
+    assert type(arguments.read_seed(np.int64(3))) is int
+    assert arguments.read_seed(None) is None
+    with pytest.raises(ValueError, match="`seed` must be an integer or None"):
+        arguments.read_seed(1.5)
 
 
 def test_arguments_are_taken_out_by_name():

@@ -225,7 +225,7 @@ def test_set_range_widens_the_range_to_contain_zero(bounds, expected):
     "bounds", [(2.0, 1.0), (np.nan, 1.0), (0.0, np.inf), ("0", "1"), (0, True)]
 )
 def test_set_range_refuses_what_is_no_range(bounds):
-    with pytest.raises(ValueError, match=r"Received: set_range\("):
+    with pytest.raises(ValueError, match=r"Received: (set_range\(|range_m)"):
         learned().set_range(*bounds)
 
 

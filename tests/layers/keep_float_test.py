@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import KeepFloat
+from keras_eff.layers.keep_float import KeepFloat
 
 
 def test_contract(contract):

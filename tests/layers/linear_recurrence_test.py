@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_eff.layers import LinearRecurrence
+from keras_eff.layers.linear_recurrence import LinearRecurrence
 
 DIRECTIONS = pytest.mark.parametrize("reverse", [False, True])
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}

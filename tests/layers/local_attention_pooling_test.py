@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 from keras import ops
 
-from keras_eff.layers import LocalAttentionPooling
+from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 
 HEADS, KEY_DIM, VALUE_DIM = 2, 3, 2
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -321,13 +321,13 @@ def test_a_saved_model_predicts_the_same(tmp_path):
 @pytest.mark.parametrize("value", [0, 2.0])
 def test_sizes_are_large_enough_integers(name, value):
     options = {"num_heads": HEADS, name: value}
-    message = f"`{name}` must be an integer, [12] or more. Received: {name}="
+    message = f"`{name}` must be (a positive|an) integer.*Received: {name}="
     with pytest.raises(ValueError, match=message):
         LocalAttentionPooling(**options)
 
 
 def test_a_group_has_more_than_one_position():
-    with pytest.raises(ValueError, match="2 or more. Received: group_size=1"):
+    with pytest.raises(ValueError, match=">= 2. Received: group_size=1"):
         LocalAttentionPooling(HEADS, group_size=1)
 
 

@@ -193,9 +193,14 @@ def test_the_pattern_is_one_of_three(pattern):
         PruningMask(pattern=pattern)
 
 
+def test_lengths_of_a_block_may_be_integers_of_numpy():
+    block = PruningMask(block_shape=tuple(np.array([4, 1]))).block_shape
+    assert block == (4, 1) and type(block[0]) is int
+
+
 @pytest.mark.parametrize("block_shape", [4, (4,), (0, 1), (1.0, 1), (1, 2, 3)])
 def test_the_block_is_a_pair_of_positive_integers(block_shape):
-    message = "`block_shape` must be a pair .*block_shape="
+    message = "`block_shape` .* positive integer.*block_shape"
     with pytest.raises(ValueError, match=message):
         PruningMask(block_shape=block_shape)
 

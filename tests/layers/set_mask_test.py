@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_eff.layers import SetMask
+from keras_eff.layers.set_mask import SetMask
 
 IDS = np.array([[1, 2, 0, 0], [3, 0, 1, 0]])
 

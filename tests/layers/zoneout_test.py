@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_eff.layers import Zoneout
+from keras_eff.layers.zoneout import Zoneout
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (40, 50)).astype("float32")
 
@@ -42,6 +42,10 @@ def test_at_inference_the_decays_pass_unchanged():
     layer = Zoneout(0.9)
     np.testing.assert_array_equal(call(layer, training=False), X)
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(X)), X)
+
+
+def test_a_rate_of_numpy_is_one_of_python():
+    assert type(Zoneout(np.float32(0.5)).rate) is float
 
 
 def test_a_rate_of_0_changes_nothing():

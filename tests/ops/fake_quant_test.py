@@ -4,7 +4,6 @@ import pytest
 from hypothesis import strategies as st
 from keras import ops
 
-from keras_eff.ops.fake_quant import check_num_bits
 from keras_eff.ops.fake_quant import fake_quant_weight
 
 
@@ -93,17 +92,3 @@ def test_arithmetic_is_in_float32_at_least():
     assert outputs.dtype == "float16"
     expected = reference(weight, 8, (-1,)).astype("float16")
     np.testing.assert_array_equal(outputs, expected)
-
-
-@pytest.mark.parametrize("num_bits", [2, np.int64(3), 8])
-def test_check_num_bits_returns_an_integer(num_bits):
-    assert type(check_num_bits("num_bits", num_bits, 2, 8)) is int
-
-
-@pytest.mark.parametrize(
-    "num_bits", [1, 9, True, 8.0, "8", None, float("nan"), [8]]
-)
-def test_check_num_bits_refuses_what_is_no_width(num_bits):
-    message = r"`bits` must be an integer in \[2, 8\]. Received: bits="
-    with pytest.raises(ValueError, match=message):
-        check_num_bits("bits", num_bits, 2, 8)

@@ -96,7 +96,7 @@ def test_they_are_those_of_a_training_step(tiny, is_quantized):
 def test_the_model_is_left_as_it_was(tiny, saliency):
     y = [tiny.y, tiny.y]
     pruning = PruningScheduler(
-        ConstantSparsity(0.0), 1, saliency=saliency, data=(tiny.x, y)
+        ConstantSparsity(0.0), 1, saliency=saliency, dataset=(tiny.x, y)
     )
     models, histories = [], []
     for callbacks in ([pruning], []):

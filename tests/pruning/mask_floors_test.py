@@ -20,11 +20,11 @@ def pruned(tiny):
     return model
 
 
-@pytest.mark.parametrize("scope", ["layer", "global", "erk"])
-def test_a_fresh_optimizer_gives_no_weights_back(tiny, pruned, scope):
+@pytest.mark.parametrize("distribution", ["uniform", "global", "erk"])
+def test_a_fresh_optimizer_gives_no_weights_back(tiny, pruned, distribution):
     masks = tiny.masks(pruned)
     pruned.compile("adam", "mse", jit_compile=False)
-    scheduler = PruningScheduler(RISING, 2, scope=scope)
+    scheduler = PruningScheduler(RISING, 2, distribution=distribution)
     spy = tiny.fit(pruned, scheduler, epochs=2)
     assert min(sparsities(spy)) == 0.75
     for after, before in zip(spy.masks[2], masks, strict=True):

@@ -33,7 +33,7 @@ class Killer(keras.callbacks.Callback):
 
 def scheduler(tiny, regrow, *arguments, **options):
     data = (tiny.x, tiny.y)
-    return PruningScheduler(*arguments, regrow=regrow, data=data, **options)
+    return PruningScheduler(*arguments, regrow=regrow, dataset=data, **options)
 
 
 def masks_of(model):
@@ -77,14 +77,16 @@ def test_blocks_are_exchanged_as_a_whole(tiny):
 
 
 @pytest.mark.parametrize("regrow", REGROW)
-@pytest.mark.parametrize("scope", ["layer", "global"])
+@pytest.mark.parametrize("distribution", ["uniform", "global"])
 def test_regrowth_keeps_the_total_and_weights_come_back_as_0(
-    tiny, regrow, scope
+    tiny, regrow, distribution
 ):
     model = tiny.mlp(keras.optimizers.SGD(0.1, momentum=0.9))
     late = ConstantSparsity(0.5, 2)
     spy = tiny.fit(
-        model, scheduler(tiny, regrow, late, 2, scope=scope), epochs=4
+        model,
+        scheduler(tiny, regrow, late, 2, distribution=distribution),
+        epochs=4,
     )
     assert spy.history["sparsity"] == [0.5] * 4
     num_back = 0
@@ -95,7 +97,7 @@ def test_regrowth_keeps_the_total_and_weights_come_back_as_0(
             is_back = new & ~old
             num_back += is_back.sum()
             assert (kernel[is_back] == 0).all()
-            if scope == "layer":
+            if distribution == "uniform":
                 assert new.sum() == old.sum()
     assert num_back > 5
 

@@ -181,7 +181,7 @@ def test_a_schedule_goes_to_each_mask():
     assert {mask.schedule for mask in masks} == {schedule}
     assert {mask.block_shape for mask in masks} == {(2, 1)}
     assert not any(mask.sparsity for mask in masks)
-    train(pruned, PruningScheduler(frequency=2))
+    train(pruned, PruningScheduler(interval=2))
     found = [mask.sparsity for mask in masks]
     np.testing.assert_allclose(found, 0.5, atol=0.06)
 

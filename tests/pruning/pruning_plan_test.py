@@ -58,9 +58,9 @@ def test_a_schedule_that_cannot_finish_is_told(tiny, unfinished, end, last):
         pruning_plan.check_end(pools, "layer", 4, end)
     assert messages == [
         f"{schedule} cannot finish: training ends at step {end} and its last "
-        f"update, at step {last} with frequency=4, prunes a share of "
+        f"update, at step {last} with interval=4, prunes a share of "
         f"{0.8 * last / 16:.4g}, "
-        "not 0.8: give a smaller `frequency`, let the schedule end earlier, or "
+        "not 0.8: give a smaller `interval`, let the schedule end earlier, or "
         "train longer"
     ]
 
@@ -96,18 +96,23 @@ def test_a_layer_without_a_schedule_is_refused(tiny):
         tiny.fit(model, PruningScheduler())
 
 
-@pytest.mark.parametrize("scope", ["layer", "global", "erk"])
-def test_a_pattern_that_cannot_reach_the_sparsity_is_refused(tiny, scope):
+@pytest.mark.parametrize("distribution", ["uniform", "global", "erk"])
+def test_a_pattern_that_cannot_reach_the_sparsity_is_refused(
+    tiny, distribution
+):
     # Before training, though the sparsity is low at first.
     schedule = PolynomialDecay(0.0, 0.6, 0, 4)
     message = "'1:2' prunes a share of at most 0.5: .*sparsity=0.6"
     with pytest.raises(ValueError, match=message):
-        tiny.fit(groups(tiny), PruningScheduler(schedule, 2, scope=scope))
+        tiny.fit(
+            groups(tiny),
+            PruningScheduler(schedule, 2, distribution=distribution),
+        )
 
 
 @pytest.mark.parametrize("regrow", ["gradient", "momentum", "random"])
 def test_groups_do_not_regrow(tiny, regrow):
-    pruning = PruningScheduler(HALF, 2, regrow=regrow, data=(tiny.x, tiny.y))
+    pruning = PruningScheduler(HALF, 2, regrow=regrow, dataset=(tiny.x, tiny.y))
     message = f"N:M pattern cannot .*regrow='{regrow}' with layers .'prunable"
     with pytest.raises(ValueError, match=message):
         tiny.fit(groups(tiny), pruning)
@@ -142,12 +147,12 @@ def test_a_function_for_the_fraction_needs_not(tiny, built):
 
 
 def test_the_fraction_falls_as_a_half_cosine():
-    fraction = pruning_plan.half_cosine(0.3, 8)
+    fraction = pruning_plan.regrowth({}, "random", 0.3, 8 / 0.75)
     expected = [0.15 * (1 + np.cos(np.pi * step / 8)) for step in range(9)]
     found = [fraction(step) for step in range(9)]
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert fraction(0) == 0.3 and fraction(8) == fraction(100) == 0.0
-    assert pruning_plan.half_cosine(0.3, 0)(1) == 0.0
+    assert pruning_plan.regrowth({}, "random", 0.3, 0)(1) == 0.0
 
 
 def test_prunable_layers_may_be_of_any_depth():

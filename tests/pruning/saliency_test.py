@@ -8,20 +8,20 @@ from keras_eff.pruning.dense_gradients import DenseGradients
 from keras_eff.pruning.prunable import prunables
 from keras_eff.pruning.saliency import CRITERIA
 from keras_eff.pruning.saliency import SALIENCIES
-from keras_eff.pruning.saliency import Evidence
+from keras_eff.pruning.saliency import WeightStatistics
 from keras_eff.schedules import ConstantSparsity
 
 HALF = ConstantSparsity(0.5)
 
 
-def evidence(model, data=None, step=0):
+def statistics(model, data=None, step=0):
     found = prunables(model)
     gradients = data and DenseGradients(model, found, data)
-    return Evidence(model, found, gradients, step)
+    return WeightStatistics(model, found, gradients, step)
 
 
 def saliency(name, *arguments, **options):
-    return SALIENCIES[name](evidence(*arguments, **options))
+    return SALIENCIES[name](statistics(*arguments, **options))
 
 
 def assert_close(found, *expected):
@@ -40,7 +40,7 @@ def test_weights_are_seen_through_the_mask(tiny):
     PruningScheduler(HALF).apply(model)
     model.layers[0].kernel.assign(np.ones((6, 3)))
     (mask,) = tiny.masks(model)
-    assert_close(evidence(model).weights, mask.astype("float32"))
+    assert_close(statistics(model).weights, mask.astype("float32"))
 
 
 def test_taylor_is_the_weight_times_the_gradient(tiny):
@@ -116,7 +116,7 @@ def test_variables_of_one_path_have_each_its_momentum(tiny):
     before = tiny.kernels(model)
     tiny.fit(model, batch_size=32)
     moved = [a - b for a, b in zip(tiny.kernels(model), before, strict=True)]
-    assert_close(evidence(model).momentums, *moved)
+    assert_close(statistics(model).momentums, *moved)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
@@ -135,10 +135,10 @@ def test_momentum_needs_a_step(tiny):
 
 
 def test_noise_depends_on_the_step_alone(tiny):
-    first = CRITERIA["random"](evidence(tiny.mlp(), step=3))
-    second = CRITERIA["random"](evidence(tiny.mlp(), step=3))
+    first = CRITERIA["random"](statistics(tiny.mlp(), step=3))
+    second = CRITERIA["random"](statistics(tiny.mlp(), step=3))
     assert_close(first, *second)
-    (other, _) = CRITERIA["random"](evidence(tiny.mlp(), step=4))
+    (other, _) = CRITERIA["random"](statistics(tiny.mlp(), step=4))
     assert (other != first[0]).any()
     assert first[0].min() >= 0 and first[0].max() < 1
 
@@ -149,15 +149,15 @@ def test_a_draw_is_of_128_rows_of_the_step(tiny):
     model = tiny.linear()
     rows = np.random.default_rng(7).choice(160, 128, replace=False)
     expected = DenseGradients(model, prunables(model), data).mean(rows)
-    assert_close(evidence(model, data, 7).gradients, *expected)
-    assert (evidence(model, data, 8).gradients[0] != expected[0]).any()
+    assert_close(statistics(model, data, 7).gradients, *expected)
+    assert (statistics(model, data, 8).gradients[0] != expected[0]).any()
 
 
 @pytest.mark.parametrize("name", ["magnitude", "taylor", "obd"])
 def test_the_scheduler_prunes_what_has_least(tiny, name):
     model, data = tiny.mlp(), (tiny.x, tiny.y)
     values = saliency(name, model, data)
-    PruningScheduler(HALF, saliency=name, data=data).apply(model)
+    PruningScheduler(HALF, saliency=name, dataset=data).apply(model)
     for value, mask in zip(values, tiny.masks(model), strict=True):
         assert value[~mask].max() <= value[mask].min()
         assert mask.mean() == 0.5

@@ -97,15 +97,64 @@ def test_the_total_weights_by_size():
     assert total.sparsity == 0.125 and weights[0].sparsity == 0.5
 
 
+def test_zeros_save_macs_where_a_weight_is_used_often():
+    model = model_of(
+        layers.Conv2D(2, 3, kernel_initializer="zeros", name="conv"),
+        layers.Flatten(),
+        layers.Dense(3, name="dense"),
+        shape=(5, 5, 1),
+    )
+    result = sparsity(model)
+    assert [w.num_macs for w in result.weights] == [18 * 9, 54]
+    assert result.macs_sparsity == 18 * 9 / (18 * 9 + 54)
+    assert str(result).endswith("MACs with a zero: 0.750")
+
+
+class Mixing(layers.Layer):
+    """A layer whose kernel has a name of its own."""
+
+    def build(self, input_shape):
+        self.matrix = self.add_weight((input_shape[-1], 2), name="matrix")
+
+    def call(self, inputs):
+        return inputs @ self.matrix
+
+
+def test_what_a_pruned_model_leaves_dense_has_its_reason():
+    parts = layers.LSTM(4, name="memory"), Mixing(name="mixing")
+    model = model_of(*parts, layers.Dense(3, name="last"), shape=(3, 8))
+    pruned = keras_eff.prune(model, 0.5, skip=["mixing", "last"])
+    reasons = {w.name: w.reason for w in found(pruned)}
+    assert reasons["memory/cell/kernel"] is None
+    assert reasons["last"] == "no mask"
+    assert reasons["mixing"].endswith("Mixing has weights of its own names")
+    assert {x.reason for x in found(model)} == {None}
+
+
+def test_the_macs_of_a_subclassed_model_are_not_known():
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Subclassed()
+    model(np.ones((1, 4)))
+    assert sparsity(model).macs_sparsity is None
+    assert "MACs" not in str(sparsity(model))
+
+
 def test_it_prints_as_a_table():
     table = Sparsity(
         (WeightSparsity("a_long_name", 12345, 1234), WeightSparsity("b", 8, 8))
     )
     assert str(table).splitlines() == [
-        "weight          entries  sparsity",
-        "a_long_name      12,345     0.100",
-        "b                     8     1.000",
-        "total            12,353     0.101",
+        "weight       entries  sparsity",
+        "a_long_name   12,345     0.100",
+        "b                  8     1.000",
+        "total         12,353     0.101",
     ]
 
 

@@ -5,7 +5,6 @@ from keras import layers
 from keras import ops
 
 import keras_eff
-from keras_eff.quantization.coverage import Coverage
 from keras_eff.quantization.coverage import coverage
 
 
@@ -22,7 +21,9 @@ def test_operations_with_an_integer_kernel_are_counted_once():
     result = coverage(model)
     assert result.floats == {}
     assert result.integer == ("conv", "relu", model.operations[-1].name)
-    assert str(result) == "3 of 3 operations in integers"
+    assert str(result) == (
+        "3 of 3 operations in integers, 1.000 of the weights, 1.000 of the MACs"
+    )
 
 
 def test_operations_that_stay_float_are_named_with_the_reason():
@@ -33,15 +34,21 @@ def test_operations_that_stay_float_are_named_with_the_reason():
         layers.Conv2D(4, 3, name="last"),
     )
     result = coverage(model, skip="last")
-    assert result == Coverage(
-        ("conv",),
-        {"norm": "LayerNormalization", "elu": "elu", "last": "skipped"},
-    )
+    assert result.integer == ("conv",)
+    assert result.floats == {
+        "norm": "LayerNormalization",
+        "elu": "elu",
+        "last": "skipped",
+    }
+    # At 4 x 4 and 2 x 2 places.
+    assert result.weights_share == 0.5 and result.macs_share == 0.8
     assert str(result).splitlines() == [
-        "1 of 4 operations in integers",
-        "  float: norm (LayerNormalization)",
-        "  float: elu (elu)",
-        "  float: last (skipped)",
+        "1 of 4 operations in integers, 0.500 of the weights, "
+        "0.800 of the MACs",
+        "stays float  weights   MACs  because",
+        "norm           0.000  0.000  LayerNormalization",
+        "elu            0.000  0.000  elu",
+        "last           0.500  0.200  skipped",
     ]
 
 

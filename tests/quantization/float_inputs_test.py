@@ -12,7 +12,7 @@ from keras import ops
 import keras_eff
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
-from keras_eff.quantization.placement import Placement
+from keras_eff.quantization.fake_quant_placement import Placement
 from keras_eff.quantization.rules import RULES
 
 SHORT = {"FakeQuant": "Q", "KeepFloat": "K"}

@@ -6,7 +6,7 @@ import keras_eff
 from keras_eff.export.weight_rounding import round_weights
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.walk import calls
-from keras_eff.layers import LocalAttentionPooling
+from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 from keras_eff.lowering.lowering import Lowering
 from keras_eff.lowering.rules import RULES
 from keras_eff.quantization.expansion import expand

@@ -4,7 +4,7 @@ import pytest
 
 import keras_eff
 from keras_eff.layers import FakeQuant
-from keras_eff.layers import LinearRecurrence
+from keras_eff.layers.linear_recurrence import LinearRecurrence
 from keras_eff.quantization.expansion import expand
 
 LENGTH = 21

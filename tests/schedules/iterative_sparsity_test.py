@@ -49,9 +49,12 @@ def test_config(check_config):
     "changes, message",
     [
         ({"prune_fraction": 1.0}, "`prune_fraction` .*prune_fraction=1.0"),
-        ({"num_rounds": 0}, "`num_rounds` .* 1 or more. .*num_rounds=0"),
-        ({"round_steps": 0}, "`round_steps` .* 1 or more. .*round_steps=0"),
-        ({"begin_step": -1}, "`begin_step` .* 0 or more. .*begin_step=-1"),
+        ({"num_rounds": 0}, "`num_rounds` .* positive integer. .*num_rounds=0"),
+        (
+            {"round_steps": 0},
+            "`round_steps` .*positive .*round_steps=0",
+        ),
+        ({"begin_step": -1}, "`begin_step` .*>= 0. .*begin_step=-1"),
     ],
     ids=str,
 )

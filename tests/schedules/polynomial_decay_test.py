@@ -66,9 +66,9 @@ def test_config(check_config):
         ({"initial_sparsity": -0.1}, "`initial_sparsity` .*sparsity=-0.1"),
         ({"final_sparsity": 1}, "`final_sparsity` .*final_sparsity=1"),
         ({"begin_step": -1}, "`begin_step` .*begin_step=-1"),
-        ({"end_step": 3}, "`end_step` .* 4 or more. .*end_step=3"),
-        ({"power": 0}, "`power` must be a float over 0. .*power=0"),
-        ({"power": "3"}, "`power` must be a float over 0. .*power='3'"),
+        ({"end_step": 3}, "`end_step` .* integer >= 4. .*end_step=3"),
+        ({"power": 0}, "`power` must be a finite number > 0. .*power=0"),
+        ({"power": "3"}, "`power` must be a finite number > 0. .*power='3'"),
     ],
     ids=str,
 )

@@ -39,7 +39,7 @@ def build():
 
 def train(model, regrow):
     schedule = PolynomialDecay(0.0, 0.5, 2, 8)
-    pruning = PruningScheduler(schedule, 3, regrow=regrow, data=(X, Y))
+    pruning = PruningScheduler(schedule, 3, regrow=regrow, dataset=(X, Y))
     history = model.fit(
         X, Y, 8, 3, shuffle=False, verbose=0, callbacks=[pruning]
     )

@@ -174,7 +174,7 @@ class Lab:
             width,
             seed,
             *run,
-            more=[PruningScheduler(frequency=1)],
+            more=[PruningScheduler(interval=1)],
             first_epoch=self.tune_epochs // 2,
         )
 

@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_eff.arguments import read_number
 from keras_eff.distillation.losses.layer_loss import LayerLoss
 from keras_eff.distillation.losses.layer_loss import check_shapes
 
@@ -44,12 +45,9 @@ class ConnectedFeatures(LayerLoss):
         learning_rate=1e-3,
     ):
         super().__init__(teacher_layer_name, student_layer_name)
-        if not learning_rate > 0:
-            raise ValueError(
-                "Argument `learning_rate` must be a float over 0. "
-                f"Received: learning_rate={learning_rate!r}"
-            )
-        self.learning_rate = learning_rate
+        self.learning_rate = read_number(
+            "learning_rate", learning_rate, "(0, inf)"
+        )
         self.drop()
 
     def build(self, add_variable, teacher_shape, student_shape):

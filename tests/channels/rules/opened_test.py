@@ -52,6 +52,13 @@ class Mixer(layers.Layer):
         return x + self.net(x)
 
 
+class Doubled(keras_eff.layers.WeightTransform):
+    order = 0
+
+    def call(self, weight):
+        return weight * 2
+
+
 class Scaled(Block):
     def build(self, shape):
         super().build(shape)
@@ -153,7 +160,7 @@ def test_a_weight_outside_of_the_layers_is_told_of():
 
 
 def test_a_block_behind_steps_stays_whole():
-    steps = [keras_eff.layers.PruningMask(weight_name="inner.kernel")]
+    steps = [Doubled("inner.kernel")]
     block = keras_eff.layers.TransformedWeights(Block(name="own"), steps)
     plan = keras_eff.plan_channels(between(block), 0.5)
     reasons = {name: reason for name, _, reason in plan.left}

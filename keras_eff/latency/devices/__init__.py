@@ -1,0 +1,1 @@
+"""Devices that files are measured on, over adb and ssh."""

@@ -1,0 +1,1 @@
+"""The rule of `MedianStopping`, and the curves and trials that it looks at."""

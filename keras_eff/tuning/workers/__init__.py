@@ -1,0 +1,1 @@
+"""A search in many processes: a chief, its workers, and who watches them."""
