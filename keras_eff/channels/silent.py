@@ -14,11 +14,10 @@ class Silent:
     An optimizer applies it in each of its steps: that of this `fit`, and those
     of later ones.
 
-    Args:
-        variable: `keras.Variable`, of which nothing is silent yet. Its own
-            constraint goes on to apply.
-        model: `keras.Model` that trains it. The moving average that its
-            optimizer keeps is made before constraints apply, and kept too.
+    `variable`: `keras.Variable`, of which nothing is silent yet. Its own
+    constraint goes on to apply. `model`: `keras.Model` that trains it. The
+    moving average that its optimizer keeps is made before constraints apply,
+    and kept too.
     """
 
     def __init__(self, variable, model):

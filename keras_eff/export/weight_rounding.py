@@ -35,11 +35,9 @@ def round_weights(model, num_bits: int, smallest: int):
     layer; those of any other layer, such as a recurrent one or one of the
     user's, once and for all.
 
-    Args:
-        model: Sequential or Functional model without `FakeQuant` layers; it is
-            left as it was.
-        num_bits: Integer in [2, 8], width of the weights, in bits; one scale
-            per output channel, one for the table of an embedding.
+    `model`: sequential or Functional model without `FakeQuant` layers; it is
+    left as it was. `num_bits`: integer in [2, 8], width of the weights, in
+    bits; one scale per output channel, one for the table of an embedding.
     """
     wrapped = []
 

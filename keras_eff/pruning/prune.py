@@ -115,9 +115,6 @@ def prune(
 class _Masker(Rewriter):
     """Puts a mask before each weight that can be pruned.
 
-    Args:
-        arguments: Tuple `(schedule, pattern, block_shape)`, see `prune`.
-
     Attributes:
         made: List of the masks.
         skipped: The operations that `keeps` chose.

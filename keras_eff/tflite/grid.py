@@ -77,10 +77,8 @@ def restore_grids(
     sign of each channel, which a batch normalization may turn. The table of
     an embedding takes the scale of its output, not one of its own, and stays.
 
-    Args:
-        model: The model of the file, which keeps its constants in its tables.
-        stored_bits: 8 or 4, width of the narrowest integers in the file, in
-            bits.
+    `model`: the model of the file, which keeps its constants in its tables.
+    `stored_bits`: 8 or 4, width of the narrowest integers in the file, in bits.
     """
     for graph in model.subgraphs:
         unpacked = _unpacked(model, graph)
