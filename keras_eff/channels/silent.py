@@ -54,9 +54,8 @@ def constrain(graph, model) -> bool:
         for variable, _ in layer.zeros.values()
         if not isinstance(variable.constraint, Silent)
     ]
-    for variable in free:
-        if not isinstance(variable.constraint, Silent):
-            variable.constraint = Silent(variable, model)
+    for variable in {id(variable): variable for variable in free}.values():
+        variable.constraint = Silent(variable, model)
     return bool(free)
 
 

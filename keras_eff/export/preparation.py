@@ -7,7 +7,7 @@ from keras_eff.graph.end_names import end_names
 from keras_eff.graph.samples import roundings_of
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.quantization.calibrate import set_ranges
 from keras_eff.quantization.quantize import quantize
 

@@ -13,7 +13,7 @@ from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.samples import batches
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.lowering.lowering import Lowering
 
 _BATCH = 32

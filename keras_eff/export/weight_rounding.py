@@ -12,7 +12,7 @@ from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_weight_fake_quant
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.lowering.lowering import Lowering
 from keras_eff.ops.fake_quant import fake_quant_weight
 from keras_eff.quantization.expansion import expand

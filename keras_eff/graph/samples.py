@@ -11,7 +11,7 @@ from keras_eff.graph.sample_sources import gathered
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 
 def check_samples(model, samples) -> list[np.ndarray]:

@@ -24,7 +24,7 @@ def block_sizes(shape: tuple[int, ...], block: tuple[int, ...]) -> np.ndarray:
 
 
 def block_means(values: np.ndarray, block: tuple[int, ...]) -> np.ndarray:
-    """The mean of each block of an array; the blocks at the borders may be cut."""
+    """The mean of each block of an array; those at the borders may be cut."""
     if math.prod(block) == 1:
         return values
     spare = [(0, -n % b) for n, b in zip(values.shape, block, strict=True)]

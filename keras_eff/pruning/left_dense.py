@@ -15,7 +15,7 @@ from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 # From which share on what is left by default was not thin.
 _LARGE = 0.25

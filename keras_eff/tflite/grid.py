@@ -6,7 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.graph.book import entry_of
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.int4 import pack_weight
