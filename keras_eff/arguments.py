@@ -29,8 +29,6 @@ def read_integer(
     """Reads an integer, of Python or of NumPy; no boolean.
 
     Args:
-        name: Name of the argument.
-        value: What the user gave.
         low: The least that it may be.
         high: The most that it may be.
         also: What else may be given, which the caller has read, for the
@@ -53,10 +51,7 @@ def read_number(
     """Reads a finite number, of Python or of NumPy; no boolean.
 
     Args:
-        name: Name of the argument.
-        value: What the user gave.
         interval: Where it must be: "[0, 1)", "(0, inf)".
-        also: See `read_integer`.
     """
     found = _python(value)
     low, high = (float(end) for end in interval[1:-1].split(","))
@@ -124,10 +119,7 @@ def wrong_argument(
     """The error of an argument that is not what it must be.
 
     Args:
-        name: Name of the argument.
-        value: What the user gave.
         expected: What it must be, as "a boolean".
-        also: See `read_integer`.
     """
     wanted = f"{expected} {also}".rstrip()
     return ValueError(

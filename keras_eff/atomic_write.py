@@ -31,18 +31,7 @@ _PERMISSIONS = 0o777
 
 
 def check_path(path: str | os.PathLike, name: str = "path") -> pathlib.Path:
-    """The path of a file that can be written, checked before the work.
-
-    Args:
-        path: What the user gave.
-        name: Name of the argument, for errors.
-
-    Raises:
-        TypeError: If it is not a path.
-        OSError: If its directory does not exist or cannot be written, or it
-            is a directory itself, or anything else that is not a file, such
-            as a device.
-    """
+    """The path of a file that can be written, checked before the work."""
     if not isinstance(path, (str, os.PathLike)):
         kind = type(path)
         raise TypeError(
@@ -70,9 +59,6 @@ def atomic_write(path: pathlib.Path, data: bytes) -> Iterator[pathlib.Path]:
     If the block raises, `path` stays as it was and nothing is left. A symbolic
     link is followed: it stays, and the file that it names is written. A file
     that was there passes its permissions on to the new one.
-
-    Raises:
-        OSError: If `path` is there and is not a file, or cannot be written.
     """
     target = _followed(path)
     _check_is_file(target, "path", path)

@@ -52,19 +52,11 @@ def run(
     interrupted, and when it ends.
 
     Args:
-        script: Path of a Python file that defines `main(payload)`.
         payload: Dictionary of plain JSON values.
         timeout_s: Positive number, the time that the child may take, in
             seconds.
         memory_bytes: Integer, the memory that it may take, in bytes; see
             `memory_for`. By default, most of what this machine has.
-
-    Raises:
-        ValueError, TypeError, ImportError: If `main` raises one of them, with
-            its message.
-        RuntimeError: If `main` raises anything else, or if the child dies of a
-            signal, exits, takes too long or too much memory, or leaves no
-            result.
     """
     memory_bytes = _memory_limit(memory_bytes)
     with temporary_folder() as folder:

@@ -59,13 +59,9 @@ def run(
     the background, such as the server of adb, stays.
 
     Args:
-        argv: The command and its arguments: no shell reads them.
         timeout_s: Positive number, in seconds.
         stdin: Path of the file that the command reads as its standard input,
             or `HELD_OPEN`.
-
-    Raises:
-        RuntimeError: If the command cannot be started.
     """
     # Not a pipe: a process left in the background would keep it open.
     with _opened(stdin) as source, tempfile.TemporaryFile() as target:

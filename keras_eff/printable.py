@@ -14,7 +14,6 @@ def printable(text: str, kept: str = "") -> str:
     of writing. Each becomes what stands for it in Python, such as `\x1b`.
 
     Args:
-        text: String.
         kept: String, the characters to keep all the same, such as `"\n\t"`.
     """
 

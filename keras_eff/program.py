@@ -31,13 +31,11 @@ def run_program(
 
     Args:
         command: A `click.Command` that returns an exit code, or None for 0.
-        name: What the user types to run it.
         arguments: Strings; by default those of the process.
 
-    Returns:
-        Integer: 0; 1 if something failed; 2 if the arguments are wrong or a
-        file is missing or damaged; 130 after an interrupt; 141 if nobody reads
-        the output any more.
+    Returns: Integer: 0; 1 if something failed; 2 if the arguments are wrong or
+    a file is missing or damaged; 130 after an interrupt; 141 if nobody reads
+    the output any more.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:

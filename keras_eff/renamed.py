@@ -43,12 +43,7 @@ def renamed_arguments(**renamed: str | tuple[str, Mapping]) -> Callable:
 
 
 def renamed_attribute(old: str, new: str) -> property:
-    """An attribute of a class under its old name.
-
-    Args:
-        old: The old name.
-        new: The new one.
-    """
+    """An attribute of a class under its old name."""
 
     def read(instance):
         _warn(f"Attribute `{old}`", f"`{new}`")

@@ -179,6 +179,21 @@ def test_the_file_holds_the_integers_that_they_tell(
         assert found[channels][1] == kind
 
 
+@pytest.mark.parametrize(
+    "name, kind",
+    [("weight_only_int8", "int8"), ("weight_only_int4", "int4")],
+)
+def test_a_file_of_rounded_weights_holds_them_too(name, kind, tmp_path):
+    conv = chained(layers.Conv2D(16, 3, use_bias=False, name="conv"))
+    norm = layers.BatchNormalization(gamma_initializer="random_normal")
+    model = keras.Sequential([keras.Input((6, 6, 3)), conv, norm])
+    report = keras_eff.export.to_tflite(
+        model, tmp_path / "model.tflite", name, SAMPLES
+    )
+    assert report.weight_bytes.keys() == {kind}
+    assert report.max_abs_error < 1e-4
+
+
 @pytest.mark.parametrize("name", [None, "int4"], ids=["int8", "int4"])
 def test_the_file_is_0_00_steps_off(name, tmp_path):
     dense = chained(layers.Dense(4, name="dense"))

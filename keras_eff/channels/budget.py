@@ -33,11 +33,7 @@ def least_sparsity(
     highest: float,
     verbose="auto",
 ) -> ChannelPlan:
-    """The plan of least sparsity that meets all budgets, by bisection.
-
-    Raises:
-        ValueError: If the highest sparsity does not meet them.
-    """
+    """The plan of least sparsity that meets all budgets, by bisection."""
     costs = {}
 
     def meets(sparsity):
@@ -82,11 +78,5 @@ def _unmet(budgets, costs, sparsity):
 
 
 def budget(name: str, limit, cost_of: Callable) -> Budget:
-    """A budget, checked.
-
-    Args:
-        name: String, the argument that gives the limit.
-        limit: What the user gave.
-        cost_of: See `Budget`.
-    """
+    """A budget, checked."""
     return Budget(name, read_number(name, limit, "(0, inf)"), cost_of)

@@ -133,8 +133,7 @@ class ChannelCall(Call):
         Calls may have their channels along different axes: in each of them,
         the other axes cannot change.
 
-        Returns:
-            Dict from the axes of the shape to the channels along each.
+        Returns: Dict from the axes of the shape to the channels along each.
         """
         for axis, size in enumerate(shape):
             if size in (1, None):

@@ -21,9 +21,6 @@ class Limits:
         min_channels: Positive integer, at least so many are left.
         max_layer_sparsity: Float in [0, 1), share of a group that may go of
             what is chosen among all groups.
-
-    Raises:
-        ValueError: If one is out of range.
     """
 
     multiple_of: int = 1
@@ -49,10 +46,7 @@ def by_layer(groups, scores, shares, limits: Limits) -> set:
     """The least of each group, by the share that goes of it.
 
     Args:
-        groups: List of `ChannelGroup`.
-        scores: List of arrays, what their channels are worth.
         shares: List of floats in [0, 1).
-        limits: What must be left.
     """
     counts = [
         # What is worth less than anything goes in any case.

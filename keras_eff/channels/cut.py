@@ -1,6 +1,6 @@
 """Models without, and with silent, channels."""
 
-import functools
+import contextlib
 
 import keras
 import numpy as np
@@ -21,12 +21,7 @@ from keras_eff.layers.weight_transform import followed_axes
 
 
 class Cutter(Rewriter):
-    """Rebuilds a model without some of its channels.
-
-    Args:
-        graph: `ChannelGraph` of the model.
-        removed: Set of the channels that go, each the root of its set.
-    """
+    """Rebuilds a model without some of its channels."""
 
     def __init__(self, graph: ChannelGraph, removed: set):
         super().__init__({})
@@ -53,17 +48,20 @@ class Cutter(Rewriter):
 
     def cut(self, call, layer):
         """Calls the smaller copy of an operation."""
-        carry = None
-        if isinstance(call.operation, keras.layers.Layer):
-            carry = functools.partial(self._carry, layer)
-        try:
-            return self.replace(call, lambda: self._smaller(layer), carry)
-        except ValueError as error:
-            raise ValueError(_misfit(call.operation, error)) from error
+        old = call.operation
+        is_new = id(old) not in self._layers
+        with _fitting(old):
+            outputs = self.replace(call, lambda: self._smaller(layer), None)
+        if is_new and isinstance(old, keras.layers.Layer):
+            self._carry(layer, old, self._layers[id(old)])
+        return outputs
 
     def _carry(self, layer, old, new):
         """Gives a smaller layer what is left of the state of the old one."""
-        _fill(new, self._values(layer))
+        values = self._values(layer)
+        _check_steps(new, values)
+        with _fitting(old):
+            assign(new, values)
         parts = (layers_of(x, keras.layers.Layer) for x in (old, new))
         for old_part, new_part in zip(*parts, strict=True):
             new_part.trainable = old_part.trainable
@@ -162,9 +160,8 @@ class Cutter(Rewriter):
 def silence(graph: ChannelGraph, removed: set) -> list:
     """What makes some channels of a model zero, or constant.
 
-    Returns:
-        Tuples of a variable, a boolean array of its shape, the entries that
-        change, and an array of what they become.
+    Returns: Tuples of a variable, a boolean array of its shape, the entries
+    that change, and an array of what they become.
     """
     cutter = Cutter(graph, removed)
     changes = {}
@@ -229,8 +226,8 @@ def _cuts_of(layer: LayerDependencies, variable):
     return layer.cuts.get(id(variable), {})
 
 
-def _fill(layer, values):
-    """Gives a smaller layer its weights, and its steps their state."""
+def _check_steps(layer, values):
+    """Raises a ValueError if what is left of a step's state does not fit."""
     left = dict(zip(map(id, layer.variables), values, strict=False))
     for step in getattr(layer, "transforms", ()):
         for variable in step.variables:
@@ -243,15 +240,20 @@ def _fill(layer, values):
                     f"whole with `skip`. Received: a variable of shape {shape}"
                     f" where {tuple(variable.shape)} is left"
                 )
-    assign(layer, values)
 
 
-def _misfit(operation, error):
-    layer = unwrapped(operation)
-    kind = type(layer)
-    return (
-        f"Layer {layer.name!r} cannot be built with fewer channels. See what "
-        "`keras_eff.register_layer` says of its class, or keep it whole with "
-        f"`skip`. Received: {kind.__module__}.{kind.__name__}, which raises "
-        f"{type(error).__name__}: {error}"
-    )
+@contextlib.contextmanager
+def _fitting(operation):
+    """Tells what to do where a smaller layer is not what it should be."""
+    try:
+        yield
+    except ValueError as error:
+        layer = unwrapped(operation)
+        kind = type(layer)
+        raise ValueError(
+            f"Layer {layer.name!r} cannot be built with fewer channels. See "
+            "what `keras_eff.register_layer` says of its class, or keep it "
+            "whole with `skip`. Received: "
+            f"{kind.__module__}.{kind.__name__}, which raises "
+            f"{type(error).__name__}: {error}"
+        ) from error

@@ -13,9 +13,6 @@ from keras_eff.graph.walk import replay
 class ChannelGraph:
     """The channels of a model.
 
-    Args:
-        model: Sequential or Functional model.
-
     Attributes:
         sets: `ChannelSets`, which channels go together.
         layers: Dict from the id of an operation to its `LayerDependencies`.
@@ -41,8 +38,6 @@ class ChannelGraph:
         """The channels of the outputs of a model for those of its inputs.
 
         Args:
-            model: Sequential or Functional model.
-            channels: List of `TensorChannels` or None.
             whole: `LayerDependencies` of the layer that the model is traced
                 from, if it is.
         """

@@ -11,14 +11,7 @@ _RETURNED = "the model returns them"
 
 
 def warn_of(plan, planned, sparsity, budgets, multiple_of) -> None:
-    """Warns of what was asked for, and is not in a plan.
-
-    Args:
-        plan: `ChannelPlan`.
-        planned: List of `ChannelGroup`, those of which something could go.
-        sparsity: See `keras_eff.plan_channels`, as `multiple_of`.
-        budgets: List of `Budget`.
-    """
+    """Warns of what was asked for, and is not in a plan."""
     if sparsity is None and not budgets:
         _warn_of_silence(plan)
     elif plan.removed:

@@ -17,15 +17,6 @@ from keras_eff.graph.selection import selector
 class Planner:
     """Makes plans for a model.
 
-    Args:
-        model: Sequential or Functional model.
-        saliency: See `keras_eff.plan_channels`.
-        scope: See `keras_eff.plan_channels`.
-        limits: `choice.Limits`.
-        skip: See `keras_eff.plan_channels`.
-        dataset: See `keras_eff.plan_channels`.
-        graph: `ChannelGraph` of the model, if it is known.
-
     Attributes:
         groups: List of `ChannelGroup`, those of which something may go.
     """

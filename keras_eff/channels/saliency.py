@@ -48,11 +48,8 @@ class Taylor:
     The mean over batches of the square of the sum of weight times gradient.
 
     Args:
-        model: Compiled model with a loss.
-        graph: `ChannelGraph` of the model.
         dataset: Tuple (x, y) or (x, y, sample_weight) of arrays, or batches
             of such tuples.
-        batch_size: Positive integer, for arrays.
     """
 
     def __init__(self, model, graph, dataset, batch_size=32):

@@ -47,12 +47,7 @@ class Silent:
 def constrain(graph, model) -> bool:
     """Gives the variables by which channels become zero their constraint.
 
-    Args:
-        graph: `ChannelGraph` of the model.
-        model: `keras.Model` that is trained.
-
-    Returns:
-        Boolean, whether any did not have it.
+    Returns: Boolean, whether any did not have it.
     """
     free = [
         variable
@@ -69,8 +64,7 @@ def constrain(graph, model) -> bool:
 def keep_silent(graph, removed: set) -> list:
     """From now on, the optimizer keeps these channels silent.
 
-    Returns:
-        What `cut.silence` does, of tensors.
+    Returns: What `cut.silence` does, of tensors.
     """
     changes = silence(graph, removed)
     for variable, gone, held in changes:

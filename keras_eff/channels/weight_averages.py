@@ -5,8 +5,7 @@ def averages_of(model) -> dict:
     attributes of Keras's optimizers are those that its `SwapEMAWeights` reads;
     tests/channels/weight_averages_test.py pins them.
 
-    Returns:
-        Dict from the id of a variable to the variable of its average.
+    Returns: Dict from the id of a variable to the variable of its average.
     """
     optimizer = getattr(model, "optimizer", None)
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)

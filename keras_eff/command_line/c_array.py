@@ -4,7 +4,7 @@ import keras_eff
 from keras_eff.command_line.reading import reading
 
 
-@click.command(short_help="Write a file as a C header, for microcontrollers.")
+@click.command()
 @click.argument("path", metavar="FILE.tflite")
 @click.argument("header", metavar="HEADER.h")
 @click.option("--name", help="Name of the array; by default that of the file.")

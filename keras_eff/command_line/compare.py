@@ -32,7 +32,7 @@ _COLUMNS = (
 )
 
 
-@click.command(short_help="Compare what a file computes with another's.")
+@click.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B.tflite")
 @samples_option(

@@ -17,9 +17,7 @@ _FORMATS = [name for name in FORMATS if name != "float32"]
 _DTYPES = sorted({name for each in FORMATS.values() for name in each.io_dtypes})
 
 
-@click.command(
-    short_help="Write a .tflite file that computes what a model does."
-)
+@click.command()
 @click.argument("model_path", metavar="MODEL.keras")
 @click.argument("path", metavar="OUT.tflite")
 @click.option(

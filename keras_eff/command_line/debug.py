@@ -3,11 +3,10 @@ import click
 import keras_eff
 from keras_eff.command_line.keras_model import load_model
 from keras_eff.command_line.keras_model import quiet_tensorflow
-from keras_eff.command_line.options import given
 from keras_eff.command_line.samples import samples_option
 
 
-@click.command(short_help="Show where a file departs from its model.")
+@click.command()
 @click.argument("model_path", metavar="MODEL.keras")
 @click.argument("path", metavar="FILE.tflite")
 @samples_option("", required=True)
@@ -24,6 +23,5 @@ def debug(model_path, path, samples, plot):
     """
     with quiet_tensorflow():
         model = load_model(model_path)
-        options = given({"plot": plot})
-        report = keras_eff.export.debug(model, path, samples, **options)
+        report = keras_eff.export.debug(model, path, samples, plot=plot)
     print(report)

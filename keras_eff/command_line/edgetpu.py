@@ -9,7 +9,7 @@ from keras_eff.command_line.options import given
 from keras_eff.command_line.samples import samples_option
 
 
-@click.command(short_help="Compile a model for the Edge TPU.")
+@click.command()
 @click.argument("source", metavar="MODEL")
 @click.argument("path", metavar="OUT_edgetpu.tflite")
 @samples_option("A few hundred, to quantize a .keras file with.")

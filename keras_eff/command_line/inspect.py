@@ -9,7 +9,7 @@ from keras_eff.command_line.table import format_json
 from keras_eff.printable import printable
 
 
-@click.command(short_help="Print what files hold: sizes, inputs, operators.")
+@click.command()
 @click.argument("paths", metavar="FILE.tflite...", nargs=-1, required=True)
 @json_option
 def inspect(paths, as_json):

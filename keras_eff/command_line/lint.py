@@ -13,7 +13,7 @@ from keras_eff.program import CHECK_FAILED
 _EXPECTED = ("rows", "refusals", "weight_bytes", "on_chip_bytes")
 
 
-@click.command(short_help="Tell which operations an accelerator computes.")
+@click.command()
 @click.argument("paths", metavar="FILE.tflite...", nargs=-1, required=True)
 @click.option(
     "--target",

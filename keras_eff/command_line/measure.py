@@ -8,7 +8,6 @@ from keras_eff.command_line.measured_rows import csv_lines
 from keras_eff.command_line.measured_rows import describe
 from keras_eff.command_line.measured_rows import failed_row
 from keras_eff.command_line.measured_rows import measured_row
-from keras_eff.command_line.options import given
 from keras_eff.command_line.options import input_shapes_option
 from keras_eff.command_line.options import json_option
 from keras_eff.command_line.runners import make_runners
@@ -22,7 +21,7 @@ from keras_eff.program import CHECK_FAILED
 _FAILURES = (ValueError, OSError, RuntimeError)
 
 
-@click.command(short_help="Measure how fast files run, here or on devices.")
+@click.command()
 @click.argument("paths", metavar="FILE.tflite...", nargs=-1, required=True)
 @runner_options
 @input_shapes_option
@@ -43,7 +42,7 @@ _FAILURES = (ValueError, OSError, RuntimeError)
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def measure(
-    paths, num_threads, num_runs, input_shapes, as_json, as_csv, **options
+    paths, as_json, as_csv, num_threads, num_runs, input_shapes, **options
 ):
     """Measure how fast files run, on this machine or on devices.
 
@@ -66,10 +65,9 @@ def measure(
     for path in paths:
         if not pathlib.Path(path).is_file():
             raise FileNotFoundError(f"measure: there is no file {path}")
-    how = {"num_threads": num_threads, "num_runs": num_runs}
-    how |= given({"input_shapes": input_shapes})
+    how = (num_threads, num_runs, input_shapes)
     rows = []
-    for row in _measure_each(paths, make_runners(**options), how):
+    for row in _measure_each(paths, make_runners(**options), *how):
         if as_csv:
             # At once: whoever interrupts it has the rows so far.
             print(csv_lines([row], has_header=not rows), end="", flush=True)
@@ -81,14 +79,14 @@ def measure(
     return CHECK_FAILED if any(row["error"] for row in rows) else 0
 
 
-def _measure_each(paths, runners, how) -> Iterator[dict]:
+def _measure_each(paths, runners, *how) -> Iterator[dict]:
     """Yields a row for each file and device."""
     jobs = [(path, *runner) for path in paths for runner in runners.items()]
     for number, (path, device, runner) in enumerate(jobs, 1):
         place = f"{path} on {device}" if device else path
         text = f"measuring {number} of {len(jobs)}: {place}"
         with announce(text), without_warnings():
-            row = _measure(path, device, runner, how)
+            row = _measure(path, device, runner, *how)
         for warning in row["warnings"] or ():
             tell(f"warning: {place}: {warning}")
         if row["error"]:
@@ -96,9 +94,11 @@ def _measure_each(paths, runners, how) -> Iterator[dict]:
         yield row
 
 
-def _measure(path, device, runner, how):
+def _measure(path, device, runner, num_threads, num_runs, input_shapes):
     try:
-        latency = keras_eff.latency.measure(path, runner=runner, **how)
+        latency = keras_eff.latency.measure(
+            path, num_threads, num_runs, runner, input_shapes=input_shapes
+        )
     except _FAILURES as error:
         return failed_row(path, device, error)
     return measured_row(path, latency)

@@ -66,18 +66,11 @@ def file_tensors(
     It runs in a child process: a file that crashes the runtime raises here.
 
     Args:
-        path: Path of a .tflite file.
         samples: One array for each input of the file, in its order; samples
             along the first axis.
 
-    Returns:
-        The tensors of the main graph in the order of execution, inputs first.
-
-    Raises:
-        FileNotFoundError: If `path` is not a file.
-        ValueError: If it is not a complete .tflite file, or the samples do
-            not match its inputs.
-        RuntimeError: If the runtime crashes, fails, or takes too long.
+    Returns: The tensors of the main graph in the order of execution, inputs
+    first.
     """
     model = parse(read(path))
     graph = model.subgraphs[0]

@@ -45,10 +45,6 @@ def layer_outputs(model, inputs: list[np.ndarray]) -> list[LayerOutput]:
     """The inputs and what each layer and bare operation returns, in order.
 
     Nested models are walked into.
-
-    Args:
-        model: Built Sequential or Functional model.
-        inputs: One array for each input.
     """
     recorder = _Recorder()
     tensors = [keras.ops.convert_to_tensor(array) for array in inputs]

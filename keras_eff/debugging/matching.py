@@ -33,14 +33,8 @@ def match(
     the next layer with a kernel. Steps inside a layer and changes of layout
     belong to none.
 
-    Args:
-        tensors: Those of the file in order of execution, inputs first.
-        outputs: Those of the model in order of execution, inputs first.
-        num_inputs: How many of each are inputs.
-
-    Returns:
-        {index of the tensor: place of the output}, without the tensors that
-        belong to none, and how many of these were certain.
+    Returns: {index of the tensor: place of the output}, without the tensors
+    that belong to none, and how many of these were certain.
     """
     matching = _Matching(tensors, outputs)
     for place, tensor in enumerate(tensors[:num_inputs]):

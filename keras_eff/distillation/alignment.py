@@ -8,15 +8,6 @@ def aligned(outputs, student_outputs, names=None, student_names=None):
 
     Outputs are matched by where they are, or, where one of the two has a dict,
     by their names.
-
-    Args:
-        outputs: Structure of tensors, the teacher's.
-        student_outputs: Structure of tensors, the student's.
-        names: Optional list of strings, `output_names` of the teacher.
-        student_names: Optional list of strings, those of the student.
-
-    Raises:
-        ValueError: If it cannot be told which output is which.
     """
     if _structure(outputs) == _structure(student_outputs):
         return outputs

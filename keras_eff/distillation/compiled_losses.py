@@ -48,7 +48,6 @@ class CompiledLoss:
     Args:
         given: What `compile` was given: a string, loss or function; None
             where it was given nothing.
-        weight: Float.
     """
 
     given: Any = None
@@ -101,14 +100,9 @@ class CompiledLoss:
 def losses_of_outputs(student, outputs) -> list[list[CompiledLoss]]:
     """The losses of each output, as `compile` of Keras places them.
 
-    Args:
-        student: Compiled `keras.Model`.
-        outputs: Structure of its outputs.
-
-    Returns:
-        A list for each output, in their order: empty for one without a loss.
-        Where the student has no compiled loss at all, each output has one
-        that was given nothing.
+    Returns: A list for each output, in their order: empty for one without a
+    loss. Where the student has no compiled loss at all, each output has one
+    that was given nothing.
     """
     flat = keras.tree.flatten(outputs)
     found = [[] for _ in flat]

@@ -50,9 +50,7 @@ def value(loss, teacher_outputs, student_outputs, weights=None):
     """The loss of a batch, its samples weighted.
 
     Args:
-        loss: `keras.distillation.DistillationLoss`.
         teacher_outputs: Tensor or structure of tensors.
-        student_outputs: The same of the student.
         weights: Optional tensor, a weight for each sample, or for each place
             of each sample.
     """
@@ -90,8 +88,6 @@ def weights_of_outputs(sample_weight, outputs, names=None) -> list:
     Args:
         sample_weight: Tensor for all outputs, a structure with one for each,
             or None.
-        outputs: Structure of tensors.
-        names: Optional list of strings, the `output_names` of the model.
     """
     count = len(keras.tree.flatten(outputs))
     given = sample_weight

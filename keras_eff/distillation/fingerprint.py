@@ -30,8 +30,7 @@ def of_teacher(teacher, name=None) -> str | None:
         name: String that stands for a function, which has nothing that tells
             it from another.
 
-    Returns:
-        None for a function without a name.
+    Returns: None for a function without a name.
     """
     if not isinstance(teacher, keras.Model):
         return None if name is None else _digest(["function", name])

@@ -23,10 +23,7 @@ class Term:
     """What is compared of one output.
 
     Args:
-        index: Integer, the output.
         kind: What the output is: "classes", "labels" or "values".
-        loss: `keras.distillation.DistillationLoss` between two tensors.
-        weight: Float.
         from_logits: Boolean or None, of the student's output.
     """
 
@@ -41,7 +38,6 @@ class Term:
 
         Args:
             output: Tensor, of the student or a teacher.
-            activation: See `logits.final_activations`; None if unknown.
             from_logits: Boolean or None.
         """
         output = ops.cast(output, "float32")
@@ -74,13 +70,7 @@ def terms_of(student, outputs, activations, from_logits) -> list[Term]:
     """The terms of the default loss, in the order of the outputs.
 
     Args:
-        student: Compiled `keras.Model`.
-        outputs: Structure of its outputs.
-        activations: See `logits.final_activations`.
         from_logits: Boolean or None, of the student's outputs.
-
-    Raises:
-        ValueError: If nothing tells what an output is.
     """
     flat = keras.tree.flatten(outputs)
     activations = activations or [None] * len(flat)

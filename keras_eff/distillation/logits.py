@@ -30,13 +30,11 @@ def to_logits(outputs, activation, from_logits):
 
     Args:
         outputs: Float tensor, classes on the last axis.
-        activation: See `final_activations`; None if it is not known.
         from_logits: Whether the outputs are logits; None to find out: by
             `activation`, and if that is not known, by whether all are shares
             of 1.
 
-    Returns:
-        Tensor of logits; two for a single output, that of a sigmoid.
+    Returns: Tensor of logits; two for a single output, that of a sigmoid.
     """
     if outputs.shape[-1] == 1:
         return _two_logits(outputs, activation, from_logits)
@@ -52,7 +50,6 @@ def to_label_logits(outputs, activation, from_logits):
 
     Args:
         outputs: Float tensor, of labels that are each on or off.
-        activation: See `final_activations`; None if it is not known.
         from_logits: Whether the outputs are logits; None to find out: by
             `activation`, and if that is not known, by whether all are in
             [0, 1].

@@ -12,7 +12,6 @@ def unpacked(x, y, weight):
     """Labels or None and their weight, what the teacher takes, its weight.
 
     Args:
-        x: The inputs of the student.
         y: Labels, or the dict that `DistillationTeacher` describes.
         weight: The weight of samples, in the structure of `y`, or None.
     """

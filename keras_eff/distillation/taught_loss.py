@@ -24,10 +24,6 @@ class TaughtLoss:
     """The loss of a student that a teacher teaches, for a train step.
 
     Args:
-        student: Compiled `keras.Model`.
-        teacher: `Teacher`.
-        losses: List of `keras.distillation.DistillationLoss`.
-        state: `DistillationState`.
         from_logits: Boolean or None, of the student's outputs.
 
     Attributes:

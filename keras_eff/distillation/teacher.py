@@ -16,8 +16,6 @@ class Teacher:
     """What teaches: a model, several, a function, or stored outputs.
 
     Args:
-        source: See `keras_eff.callbacks.DistillationTeacher`.
-        layer_names: Names of the layers whose outputs are asked for too.
         from_logits: Boolean or None, see `logits.to_logits`.
     """
 
@@ -32,11 +30,7 @@ class Teacher:
         return any(isinstance(s, StoredOutputs) for s in _sources(self.source))
 
     def __call__(self, inputs):
-        """Without gradients: the outputs of each part, and those of layers.
-
-        Args:
-            inputs: What it takes; of stored outputs, those of the batch.
-        """
+        """Without gradients: the outputs of each part, and those of layers."""
         found = [part(inputs) for part in self._parts]
         outputs = [outputs for outputs, _ in found]
         return keras.tree.map_structure(
@@ -47,8 +41,6 @@ class Teacher:
         """The outputs of each part as the student has them.
 
         Args:
-            outputs: List of structures of tensors.
-            student_outputs: Structure of tensors.
             names: List of strings or None, `output_names` of the student.
         """
         return [

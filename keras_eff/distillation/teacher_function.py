@@ -12,11 +12,7 @@ _WAY_OUT = (
 
 
 def call_function(function, inputs):
-    """The outputs of a teacher that is a function.
-
-    Raises:
-        RuntimeError: If it cannot run inside a compiled train step.
-    """
+    """The outputs of a teacher that is a function."""
     try:
         outputs = function(inputs)
     except Exception as error:

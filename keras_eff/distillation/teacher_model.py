@@ -4,11 +4,7 @@ import keras
 
 
 def call_model(model, inputs):
-    """The outputs of a teacher that is a model, as at inference.
-
-    Raises:
-        ValueError: If it does not run on the inputs.
-    """
+    """The outputs of a teacher that is a model, as at inference."""
     try:
         return model(inputs, training=False)
     except (KeyError, TypeError, ValueError) as error:

@@ -25,10 +25,6 @@ def find_compiler(compiler: str | os.PathLike | None = None) -> str | None:
         compiler: Path or name of the program. By default, what the
             environment variable `KERAS_EFF_EDGETPU_COMPILER` names, else
             `edgetpu_compiler` on the PATH.
-
-    Raises:
-        FileNotFoundError: If the program that the argument or the variable
-            names does not exist or cannot be executed.
     """
     if compiler is not None:
         return _executable(compiler, "Argument `compiler`", "compiler")
@@ -57,9 +53,6 @@ def arguments(
     """Returns the compiler's command line, without the compiler.
 
     Args:
-        path: Path of the .tflite file to compile.
-        folder: Path of the folder for its output.
-        num_segments: Positive integer, the files to split the model into.
         timeout_s: Positive number, its own time limit, in seconds.
     """
     return [
@@ -76,10 +69,6 @@ def run_compiler(compiler: str, argv: list[str], timeout_s: float) -> str:
 
     When the time is over, or the caller is interrupted, it is killed with
     everything it has started.
-
-    Raises:
-        RuntimeError: If it cannot be started, fails, or takes too long, with
-            the end of what it printed.
     """
     finished = command.run([compiler, *argv], timeout_s)
     if finished.failure:

@@ -20,14 +20,9 @@ class Tensor:
     """A tensor of an operator.
 
     Args:
-        index: Integer, its number in the graph.
         shape: Tuple of integers, -1 for dimensions that the file leaves open.
         dtype: String, `"int8"`, `"float32"`, ...
         data: Its bytes as the file holds them, `None` if it holds none.
-        buffer: Integer, the number of the buffer that holds them.
-        size_bytes: Integer, 0 if it is not constant.
-        zero_point: Integer, the value that stands for zero.
-        is_constant: Boolean.
         is_sparse: Boolean, whether it is stored without its zeros.
         is_variable: Boolean, whether it is the state of an operator.
     """
@@ -81,12 +76,8 @@ class Operator:
     """An operator of the main graph.
 
     Args:
-        index: Integer, its number in the graph.
         name: String, `"CONV_2D"`, or a custom operator's own name.
-        version: Integer.
-        code: Integer, its number in the schema.
         inputs: Tuple of `Tensor`, `None` where an optional one is left out.
-        outputs: Like `inputs`.
         options: The schema's object of its options, or `None`.
     """
 

@@ -27,11 +27,7 @@ def check_exactness(
     """Raises if a file does not compute what it is meant to compute.
 
     Args:
-        name: The name of the model that was given.
-        given: Comparison of the file with it.
         meant: Comparison with what was converted, the model or its clone.
-        tolerance: See `keras_eff.export.to_tflite`.
-        explain: See `check_agreement`.
     """
     # Written so that NaN fails.
     wrong = [
@@ -58,8 +54,6 @@ def check_agreement(
     """Raises if a file answers otherwise than the model; warns of what is lost.
 
     Args:
-        comparison: Of the file with the model that was given.
-        min_agreement: See `keras_eff.export.to_tflite`.
         is_random: Whether the samples are random: then it only warns, as it
             does for fewer than 8.
         explain: From the numbers of the outputs that are wrong to the end of

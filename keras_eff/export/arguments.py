@@ -8,14 +8,7 @@ _OF_MODELS = (".keras", ".h5")
 
 
 def check_backend(what: str) -> None:
-    """Raises unless Keras runs on TensorFlow, whose converter writes files.
-
-    Args:
-        what: Name of what was called, for the error.
-
-    Raises:
-        RuntimeError: On another backend, with the way to a file.
-    """
+    """Raises unless Keras runs on TensorFlow, whose converter writes files."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise RuntimeError(

@@ -26,16 +26,10 @@ def convert_calibrated(
     in a child, which takes five seconds to import TensorFlow.
 
     Args:
-        model: Functional `keras.Model`.
-        batch_size: Integer, the batch dimension of the file.
         io_dtype: "int16" or "float32", type of the inputs and outputs.
         samples: One array for each input of the model, in their order;
             samples along the first axis.
         shapes: Shapes of the inputs without the batch, by default the model's.
-
-    Raises:
-        RuntimeError: If the converter crashes, fails, or takes too long, with
-            the end of what it said.
     """
     with temporary_folder() as folder:
         payload = {

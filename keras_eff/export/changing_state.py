@@ -21,11 +21,6 @@ def state_in_outputs(model, samples, batch_size: int) -> list[str]:
     Those that draw random numbers at inference, and recurrent ones that go on
     where the last batch ended. A file starts from one state, always the same.
     One that is changed and not shown, as by dropout, has no part in a file.
-
-    Args:
-        model: Sequential or Functional model; it is left as it was.
-        samples: List of arrays, one for each input.
-        batch_size: Integer, the number of samples for a call.
     """
     batch = next(batches(model, cycled(samples, batch_size), batch_size))
     before, changed = _run(model, batch, {})
@@ -80,10 +75,6 @@ def with_stored_draws(function, specs):
 
     No runtime of files draws numbers as Keras does. Those that are drawn in
     loops, or with arguments that the inputs determine, stay.
-
-    Args:
-        function: `tf.function` of arrays that returns a list of tensors.
-        specs: List of `tf.TensorSpec`, its arguments.
     """
     concrete = function.get_concrete_function()
     names = _draws(concrete)

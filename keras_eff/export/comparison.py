@@ -172,14 +172,9 @@ def compare(
     """Compares both runs of a file with the outputs of a Keras model.
 
     Args:
-        expected: One array for each output.
-        execution: What the file returned.
         names: Names of the outputs; their numbers by default.
         steps: What one step of each output's integers is worth, None for an
             output without. Defaults to the scales of the outputs.
-
-    Raises:
-        RuntimeError: If the file returns another shape.
     """
     names = names or [str(number) for number in range(len(expected))]
     steps = steps or execution.output_scales

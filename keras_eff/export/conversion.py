@@ -27,16 +27,11 @@ def convert(
     prints is seen, unless it fails.
 
     Args:
-        model: Functional `keras.Model`.
         data_type: "float32", "float16", "dynamic" or "int8".
-        batch_size: Integer, the batch dimension of the file.
         io_dtype: Type of the inputs and outputs of an "int8" file.
         sparse: Boolean, whether weights with 30 % of zeros or more are stored
             without them, be it right or wrong: see `check_sparsity`.
         shapes: Shapes of the inputs without the batch, by default the model's.
-
-    Raises:
-        RuntimeError: If the converter fails, with the first lines that it said.
     """
     with quiet() as printed:
         try:
@@ -68,8 +63,6 @@ def as_function(model, batch_size: int, shapes: list[tuple] | None = None):
     same random numbers.
 
     Args:
-        model: Functional `keras.Model`.
-        batch_size: Integer, the batch dimension.
         shapes: Shapes of the inputs without the batch, by default the model's.
     """
     shapes = shapes or [x.shape[1:] for x in model.inputs]
@@ -102,12 +95,7 @@ def _set_options(converter, data_type, io_dtype):
 def _missing_operators(model, said):
     """Names the operations that TFLite has no operator for, and a way out.
 
-    Args:
-        model: Functional `keras.Model` that was to be converted.
-        said: What the converter said.
-
-    Returns:
-        A sentence; empty if nothing was missing, or nobody knows for what.
+    Returns: A sentence; empty if nothing was missing, or nobody knows for what.
     """
     missing = set(_MISSING.findall(said))
     if not missing:

@@ -53,8 +53,6 @@ def model_file(
     """The file of a model: converted once, parsed once, packed once.
 
     Args:
-        model: What `prepare` returned.
-        options: What the file is to be.
         samples: List of arrays, one for each input: "int16x8" takes its ranges
             from them.
     """
@@ -99,7 +97,9 @@ def _restore_trained_weights(file, options):
 def _store_weights_as_integers(file, options):
     chosen = options.format
     if chosen.is_weight_only:
-        store_weights(file, chosen.rounded_bits, SMALLEST_WEIGHT)
+        store_weights(
+            file, chosen.rounded_bits, SMALLEST_WEIGHT, grids=options.grids
+        )
     if chosen.converted_as == "dynamic":
         # What is small or has no kernel beside floats.
         store_weights(file, 8, SMALLEST_WEIGHT, rounds=True)

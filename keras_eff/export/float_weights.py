@@ -20,11 +20,6 @@ def warn_of_float_weights(file: schema.ModelT, model, name: str) -> None:
     """Warns if a format left more than a tenth of the bytes of weights float32.
 
     With what "dynamic" would save on a file of integers.
-
-    Args:
-        file: The model of the .tflite file.
-        model: The Keras model that it computes.
-        name: Name of its format.
     """
     if name == "float32":
         return

@@ -67,11 +67,7 @@ def check_format(quantize: str | None, is_aware: bool) -> str:
     """The name of the format of a file.
 
     Args:
-        quantize: See `keras_eff.export.to_tflite`.
         is_aware: Whether the model has `FakeQuant` layers.
-
-    Raises:
-        ValueError: If there is no such format, or not for such a model.
     """
     quantize = read_choice("quantize", type_name(quantize), _QUANTIZE)
     if is_aware and quantize == "int16x8":
@@ -100,9 +96,7 @@ def check_options(
     """Raises unless a format takes the arguments; the `io_dtype`.
 
     Args:
-        name: Name of the format.
         is_aware: Whether the model has `FakeQuant` layers.
-        samples, method, io_dtype, sparse: See `keras_eff.export.to_tflite`.
     """
     chosen = FORMATS[name]
     io_dtype = type_name(io_dtype)

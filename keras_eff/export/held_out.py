@@ -38,7 +38,6 @@ def split_samples(samples: list[np.ndarray], finds_ranges: bool) -> SampleSplit:
     than 32, none is held out.
 
     Args:
-        samples: List of arrays, one for each input.
         finds_ranges: Boolean, whether the format takes ranges from them.
     """
     count = len(samples[0])

@@ -12,15 +12,7 @@ def fixed_shapes(
     """The shape of each input of a file, without its batch.
 
     Args:
-        model: Built Sequential or Functional model.
-        input_shapes: See `keras_eff.export.to_tflite`.
         samples: List of arrays, one for each input, or None.
-        batch_size: Integer, the batch of the file.
-
-    Raises:
-        TypeError: If `input_shapes` holds something else than integers.
-        ValueError: If it does not fit the model, the samples do not fit it,
-            or, with neither, the model leaves dimensions open.
     """
     wanted = [tuple(x.shape[1:]) for x in model.inputs]
     names, _ = end_names(model)

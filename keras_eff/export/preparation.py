@@ -30,15 +30,9 @@ def prepare(
     float model is quantized here.
 
     Args:
-        model: Built `keras.Sequential` or Functional model.
-        name: Name of the format.
         samples: List of arrays, one for each input, or None.
-        method, verbose: See `keras_eff.calibrate`.
         io_dtype: Type of the float inputs and the outputs of the file; None
             is that of its integers.
-
-    Raises:
-        ValueError: If the model's rounding is not that of a file.
     """
     layers = layers_of(model, FakeQuant)
     if layers:
@@ -91,7 +85,6 @@ def warn_of_lost_features(model, samples) -> None:
     integers that hold them.
 
     Args:
-        model: Model with `FakeQuant` layers.
         samples: List of arrays, one for each input, or None.
     """
     names, _ = end_names(model)

@@ -2,11 +2,7 @@ import os
 
 
 def load_dataset(path: str | os.PathLike):
-    """Reads a data set that `tf.data.Dataset.save` wrote.
-
-    Raises:
-        ValueError: If the folder holds none.
-    """
+    """Reads a data set that `tf.data.Dataset.save` wrote."""
     # Here, as files are read without TensorFlow.
     import tensorflow as tf
 

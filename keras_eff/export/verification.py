@@ -57,16 +57,10 @@ def compare_both(
     """Compares a file with the model that was given, and with its clone.
 
     Args:
-        model: The Keras model that was given.
-        converted: What `keras_eff.export.preparation.prepare` made of it.
-        split: A `keras_eff.export.held_out.SampleSplit`.
-        execution: What the file returned for `split.compared`.
-        steps: What one step of the integers of each output is worth.
         batch_size: Integer, that of the file, where the outputs depend on it,
             as random numbers do; None for any.
 
-    Returns:
-        Tuple of two of `Comparison`: with `model`, with `converted`.
+    Returns: Tuple of two of `Comparison`: with `model`, with `converted`.
     """
     names = end_names(model)[1]
 
@@ -118,9 +112,6 @@ def lost_layers(
     be told, it says nothing.
 
     Args:
-        model: The Keras model.
-        path: Path of its file.
-        samples: List of arrays, one for each input.
         outputs: The numbers of the outputs that are wrong: only layers that
             one of them depends on are named.
     """

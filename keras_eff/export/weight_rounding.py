@@ -40,10 +40,6 @@ def round_weights(model, num_bits: int, smallest: int):
             left as it was.
         num_bits: Integer in [2, 8], width of the weights, in bits; one scale
             per output channel, one for the table of an embedding.
-        smallest: Integer, the number of elements below which a weight stays.
-
-    Raises:
-        ValueError: If no weight is that large.
     """
     wrapped = []
 

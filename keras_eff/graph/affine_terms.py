@@ -8,11 +8,7 @@ from keras_eff.graph.book import entry_of
 
 
 def affine_terms(layer) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and offset of a layer at inference, as it broadcasts them.
-
-    Args:
-        layer: Built layer that is one by the book, as `Rescaling` is.
-    """
+    """Scale and offset of a layer at inference, as it broadcasts them."""
     return entry_of(layer).affine(layer)
 
 

@@ -12,13 +12,7 @@ from keras_eff.layers.cloning import assign
 
 
 def with_steps(part, whole, weight):
-    """A new layer that sees its kernel through the steps of a weight.
-
-    Args:
-        part: New layer, not built, for a part of `whole`.
-        whole: The layer that is taken apart.
-        weight: String, the attribute of `whole` that becomes the kernel.
-    """
+    """A new layer that sees its kernel through the steps of a weight."""
     steps = [
         clone(step, weight_name="kernel", **_changes(step, part))
         for step in _steps_of(whole, weight)
@@ -30,7 +24,6 @@ def filled(whole, weight, values):
     """A function that gives a part its weights and the state of its steps.
 
     Args:
-        whole: See `with_steps`, as `weight`.
         values: The weights of the part, in their order.
     """
 

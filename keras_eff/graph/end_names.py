@@ -44,10 +44,6 @@ def keep_end_names(model, quantized) -> None:
 
     A new `FakeQuant` is named after the operation before it, which may be
     only a part of the layer that the user knows.
-
-    Args:
-        model: Built Sequential or Functional model.
-        quantized: The model made of it, whose layers may be renamed.
     """
     taken = {layer.name for layer in quantized.layers}
     for old, new, (name, _), (found, _) in zip(

@@ -31,9 +31,9 @@ _EMBEDDINGS = (WeightEntry("embeddings", scales=()),)
 _RECURRENT = (WeightEntry("kernel"), WeightEntry("recurrent_kernel"))
 
 
-def _enter(names, **facts):
+def _enter(names, kind="unknown", channels="frozen", **facts):
     for name in names.split():
-        enter_layer(getattr(keras.layers, name), Entry(**facts))
+        enter_layer(getattr(keras.layers, name), Entry(kind, channels, **facts))
 
 
 def _kind_of_relu(layer):
@@ -46,17 +46,12 @@ def _kind_of_relu(layer):
 
 # Layers with weights.
 _enter(
-    "Dense",
-    kind="weighted",
-    channels="dense",
-    weights=_KERNEL,
-    factorizes=True,
-    size="units",
+    "Dense", "weighted", "dense", weights=_KERNEL, factorizes=True, size="units"
 )
 _enter(
     "Conv1D Conv2D",
-    kind="weighted",
-    channels="convolution",
+    "weighted",
+    "convolution",
     weights=_KERNEL,
     factorizes=True,
     size="filters",
@@ -64,8 +59,8 @@ _enter(
 _enter("Conv3D", channels="convolution", weights=_KERNEL, size="filters")
 _enter(
     "Conv1DTranspose Conv2DTranspose",
-    kind="weighted",
-    channels="transposed_convolution",
+    "weighted",
+    "transposed_convolution",
     weights=_TRANSPOSED,
     fuses_activation=False,
     size="filters",
@@ -78,29 +73,27 @@ _enter(
 )
 _enter(
     "DepthwiseConv1D DepthwiseConv2D",
-    kind="weighted",
-    channels="depthwise",
+    "weighted",
+    "depthwise",
     weights=_DEPTHWISE,
 )
 _enter(
     "SeparableConv1D SeparableConv2D",
-    kind="separable",
-    channels="separable",
+    "separable",
+    "separable",
     weights=_SEPARABLE,
     num_kernels=2,
     size="filters",
 )
 _enter(
     "Embedding",
-    kind="weighted",
-    channels="embedding",
+    "weighted",
+    "embedding",
     weights=_EMBEDDINGS,
     fuses=False,
     size="output_dim",
 )
-_enter(
-    "MultiHeadAttention", kind="attention", channels="attention", num_kernels=2
-)
+_enter("MultiHeadAttention", "attention", "attention", num_kernels=2)
 _enter("GroupQueryAttention", num_kernels=2)
 _enter("EinsumDense", weights=functions.einsum_weights)
 _enter(
@@ -117,106 +110,86 @@ _enter("GRU", channels="recurrent", size="units", num_gates=3)
 _enter("LSTM", channels="recurrent", size="units", num_gates=4)
 _enter(
     "Bidirectional",
-    kind=lambda layer: kind_of(layer.forward_layer),
-    channels="bidirectional",
+    lambda layer: kind_of(layer.forward_layer),
+    "bidirectional",
     fits=functions.is_stateless,
 )
-_enter("TimeDistributed", kind="time_distributed")
+_enter("TimeDistributed", "time_distributed")
 
 # Normalizations.
 _enter(
     "BatchNormalization",
-    kind="batch_norm",
-    channels="batch_normalization",
+    "batch_norm",
+    "batch_normalization",
     fits=functions.is_over_last_axis,
     affine=batch_norm_terms,
 )
 _enter("GroupNormalization", channels="group_normalization")
-_enter("Normalization", kind="affine", affine=normalization_terms)
-_enter(
-    "Rescaling",
-    kind="affine",
-    channels="rescaling",
-    affine=rescaling_terms,
-)
+_enter("Normalization", "affine", affine=normalization_terms)
+_enter("Rescaling", "affine", "rescaling", affine=rescaling_terms)
 
 # Functions of each element, but for the softmax.
 _enter(
     "Activation",
-    kind=lambda layer: activation_kind(layer.activation),
-    channels="elementwise",
+    lambda layer: activation_kind(layer.activation),
+    "elementwise",
     bounds=lambda layer: bounds_of(layer.activation),
 )
-_enter(
-    "ReLU",
-    kind=_kind_of_relu,
-    channels="elementwise",
-    bounds=functions.relu_bounds,
-)
-_enter("LeakyReLU", kind="leaky_relu", channels="elementwise")
+_enter("ReLU", _kind_of_relu, "elementwise", bounds=functions.relu_bounds)
+_enter("LeakyReLU", "leaky_relu", "elementwise")
 _enter("ELU", channels="elementwise")
-_enter("PReLU", kind="prelu", channels="prelu")
-_enter("Softmax", kind="softmax", fits=functions.is_over_last_axis)
+_enter("PReLU", "prelu", "prelu")
+_enter("Softmax", "softmax", fits=functions.is_over_last_axis)
 
 # What moves values about, and pools them.
-_enter("Flatten Permute", kind="same_scale", channels="moved")
-_enter("Reshape", kind="reshape", channels="reshaped")
-_enter("RepeatVector", kind="same_scale", channels="repeated_vector")
+_enter("Flatten Permute", "same_scale", "moved")
+_enter("Reshape", "reshape", "reshaped")
+_enter("RepeatVector", "same_scale", "repeated_vector")
 _enter(
     "Cropping1D Cropping2D Cropping3D MaxPooling1D MaxPooling2D",
-    kind="same_scale",
-    channels="pooled",
+    "same_scale",
+    "pooled",
 )
-_enter("UpSampling1D", kind="upsampling", channels="pooled")
+_enter("UpSampling1D", "upsampling", "pooled")
 _enter(
     "UpSampling2D",
-    kind="upsampling",
-    channels="pooled",
+    "upsampling",
+    "pooled",
     fits=functions.has_usual_interpolation,
 )
-_enter("UpSampling3D", kind="same_scale", channels="pooled")
+_enter("UpSampling3D", "same_scale", "pooled")
 _enter("MaxPooling3D AveragePooling3D", channels="pooled")
-_enter(
-    "AveragePooling1D AveragePooling2D", kind="average_pool", channels="pooled"
-)
+_enter("AveragePooling1D AveragePooling2D", "average_pool", "pooled")
 _enter(
     "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D",
-    kind="same_scale",
-    channels="pooled_globally",
+    "same_scale",
+    "pooled_globally",
 )
 _enter(
     "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D",
-    kind="requantized",
-    channels="pooled_globally",
+    "requantized",
+    "pooled_globally",
 )
-_enter(
-    "ZeroPadding1D ZeroPadding2D ZeroPadding3D",
-    kind="same_scale",
-    channels="padded",
-)
-_enter("Resizing", kind="same_scale", fits=functions.has_usual_interpolation)
-_enter("CenterCrop", kind="center_crop")
+_enter("ZeroPadding1D ZeroPadding2D ZeroPadding3D", "same_scale", "padded")
+_enter("Resizing", "same_scale", fits=functions.has_usual_interpolation)
+_enter("CenterCrop", "center_crop")
 
 # Where tensors meet.
-_enter("Add", kind="add", channels="merge", combine=functions.add)
-_enter("Average", kind="average", channels="merge", combine=functions.average)
-_enter("Maximum", kind="tied", channels="merge", combine=functions.maximum)
-_enter("Minimum", kind="tied", channels="merge", combine=functions.minimum)
-_enter(
-    "Multiply", kind="multiply", channels="merge", combine=functions.multiply
-)
-_enter(
-    "Subtract", kind="subtract", channels="merge", combine=functions.subtract
-)
-_enter("Concatenate", kind="concatenate", channels="concatenate")
+_enter("Add", "add", "merge", combine=functions.add)
+_enter("Average", "average", "merge", combine=functions.average)
+_enter("Maximum", "tied", "merge", combine=functions.maximum)
+_enter("Minimum", "tied", "merge", combine=functions.minimum)
+_enter("Multiply", "multiply", "merge", combine=functions.multiply)
+_enter("Subtract", "subtract", "merge", combine=functions.subtract)
+_enter("Concatenate", "concatenate", "concatenate")
 
 # The identity at inference.
 _enter(
     "ActivityRegularization AlphaDropout Dropout GaussianDropout "
     "GaussianNoise Identity SpatialDropout1D SpatialDropout2D "
     "SpatialDropout3D",
-    kind="linear",
-    channels="unchanged",
+    "linear",
+    "unchanged",
 )
 _enter(
     "AugMix RandAugment RandomBrightness RandomColorDegeneration "
@@ -225,7 +198,7 @@ _enter(
     "RandomInvert RandomPerspective RandomPosterization RandomRotation "
     "RandomSaturation RandomSharpness RandomShear RandomTranslation "
     "RandomZoom",
-    kind="linear",
+    "linear",
 )
 
 # Of keras_eff.
@@ -236,8 +209,7 @@ enter_layer(
 enter_layer(layers.FakeQuant, Entry(kind="fake_quant", channels="rounded"))
 enter_layer(KeepFloat, Entry(kind="keep_float", channels="rounded"))
 enter_layer(
-    LinearRecurrence,
-    Entry(kind="recurrence", fits=functions.is_stateless),
+    LinearRecurrence, Entry(kind="recurrence", fits=functions.is_stateless)
 )
 enter_layer(LocalAttentionPooling, Entry(kind="local_attention"))
 enter_layer(

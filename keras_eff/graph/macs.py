@@ -24,11 +24,7 @@ def weight_uses(model: keras.Model) -> dict[int, int]:
 
     Open sizes count as 1. An embedding that is looked up multiplies nothing.
 
-    Args:
-        model: Built Sequential or Functional model.
-
-    Returns:
-        Dict from the ids of variables to numbers of positions.
+    Returns: Dict from the ids of variables to numbers of positions.
     """
     uses = {}
     for node, *_ in nested_calls(model):

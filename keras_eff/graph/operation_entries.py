@@ -8,87 +8,73 @@ from keras_eff.graph.book import enter_functions
 from keras_eff.graph.book import enter_operations
 
 
-def _enter(names, **facts):
-    enter_operations(names, Entry(**facts))
+def _enter(names, kind="unknown", channels="frozen", **facts):
+    enter_operations(names, Entry(kind, channels, **facts))
 
 
 # What moves values about.
 _enter(
     "ExpandDims GetItem Moveaxis Squeeze Swapaxes Transpose",
-    kind="same_scale",
-    channels="moved",
+    "same_scale",
+    "moved",
 )
-_enter("Reshape", kind="reshape", channels="reshaped")
-_enter(
-    "Pad",
-    kind="same_scale",
-    channels="padded",
-    fits=functions.pads_with_a_constant,
-)
-_enter("Amax Amin Max Min", kind="same_scale", channels="reduced")
-_enter("Copy DepthToSpace MaxPool Ravel SpaceToDepth", kind="same_scale")
-_enter("Split", kind="split")
-_enter("Resize", kind="same_scale", fits=functions.has_usual_interpolation)
-_enter("Flip", kind="flip", channels="moved")
+_enter("Reshape", "reshape", "reshaped")
+_enter("Pad", "same_scale", "padded", fits=functions.pads_with_a_constant)
+_enter("Amax Amin Max Min", "same_scale", "reduced")
+_enter("Copy DepthToSpace MaxPool Ravel SpaceToDepth", "same_scale")
+_enter("Split", "split")
+_enter("Resize", "same_scale", fits=functions.has_usual_interpolation)
+_enter("Flip", "flip", "moved")
 
 # Where tensors meet.
-_enter("Concatenate", kind="concatenate", channels="concatenate")
-_enter("Stack", kind="tied")
-_enter("Maximum", kind="tied", channels="merge", combine=functions.maximum)
-_enter("Minimum", kind="tied", channels="merge", combine=functions.minimum)
-_enter("Add", kind="add", channels="merge", combine=functions.add)
-_enter(
-    "Subtract", kind="subtract", channels="merge", combine=functions.subtract
-)
-_enter(
-    "Multiply", kind="multiply", channels="merge", combine=functions.multiply
-)
-_enter(
-    "Divide TrueDivide",
-    kind="divide",
-    channels="merge",
-    combine=functions.divide,
-)
-_enter("Matmul", kind="matmul")
+_enter("Concatenate", "concatenate", "concatenate")
+_enter("Stack", "tied")
+_enter("Maximum", "tied", "merge", combine=functions.maximum)
+_enter("Minimum", "tied", "merge", combine=functions.minimum)
+_enter("Add", "add", "merge", combine=functions.add)
+_enter("Subtract", "subtract", "merge", combine=functions.subtract)
+_enter("Multiply", "multiply", "merge", combine=functions.multiply)
+_enter("Divide TrueDivide", "divide", "merge", combine=functions.divide)
+_enter("Matmul", "matmul")
 
 # Sums and means.
-_enter("Mean", kind="requantized", channels="reduced")
-_enter("Sum", kind="requantized", channels="summed")
-_enter("AveragePool", kind="average_pool")
-_enter("Argmax", kind="argmax")
-_enter("Argmin", kind="argmin")
+_enter("Mean", "requantized", "reduced")
+_enter("Sum", "requantized", "summed")
+_enter("AveragePool", "average_pool")
+_enter("Argmax", "argmax")
+_enter("Argmin", "argmin")
 
 # Functions of each element, but for the softmax.
-_enter("Abs Absolute", kind="abs", channels="elementwise")
-_enter("Cast", kind="cast", channels="elementwise")
+_enter("Abs Absolute", "abs", "elementwise")
+_enter("Cast", "cast", "elementwise")
 # In a file, they are constants.
-_enter("FullLike OnesLike ZerosLike", kind="of_shape")
+_enter("FullLike OnesLike ZerosLike", "of_shape")
 _enter(
     "Clip",
-    kind="clip",
-    channels="elementwise",
+    "clip",
+    "elementwise",
     fits=functions.has_zero_between,
     bounds=functions.clip_bounds,
 )
-_enter("HardTanh", kind="clip", channels="elementwise", bounds=(-1.0, 1.0))
-_enter("Gelu", kind="gelu", channels="elementwise")
-_enter("HardSigmoid", kind="hard_sigmoid", channels="elementwise")
-_enter("HardSilu", kind="hard_silu", channels="elementwise")
-_enter("LeakyRelu", kind="leaky_relu", channels="elementwise")
-_enter("Negative", kind="negative", channels="elementwise")
-_enter("Relu", kind="relu", channels="elementwise", bounds=(0.0, math.inf))
-_enter("Relu6", kind="relu", channels="elementwise", bounds=(0.0, 6.0))
-_enter("Sigmoid", kind="sigmoid", channels="elementwise")
-_enter("Silu", kind="silu", channels="elementwise")
-_enter("Square", kind="square", channels="elementwise")
-_enter("Tanh", kind="tanh", channels="elementwise")
+_enter("HardTanh", "clip", "elementwise", bounds=(-1.0, 1.0))
+_enter("Gelu", "gelu", "elementwise")
+_enter("HardSigmoid", "hard_sigmoid", "elementwise")
+_enter("HardSilu", "hard_silu", "elementwise")
+_enter("LeakyRelu", "leaky_relu", "elementwise")
+_enter("Negative", "negative", "elementwise")
+_enter("Relu", "relu", "elementwise", bounds=(0.0, math.inf))
+_enter("Relu6", "relu", "elementwise", bounds=(0.0, 6.0))
+_enter("Sigmoid", "sigmoid", "elementwise")
+_enter("Silu", "silu", "elementwise")
+_enter("Square", "square", "elementwise")
+_enter("Tanh", "tanh", "elementwise")
 _enter(
     "Celu Elu Erf Exp Expm1 HardShrink Log1p LogSigmoid Mish Round Rsqrt Selu "
     "Sign SoftShrink Softplus Softsign SparsePlus Sqrt Squareplus StopGradient "
     "TanhShrink Threshold",
     channels="elementwise",
 )
-_enter("Softmax", kind="softmax", fits=functions.is_over_last_axis)
+_enter("Softmax", "softmax", fits=functions.is_over_last_axis)
 
 # Activations.
 for _names, _kind, _bounds in (

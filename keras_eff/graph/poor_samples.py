@@ -21,8 +21,6 @@ def warn_of_poor_samples(
     constant beside others: it counts where all inputs are.
 
     Args:
-        model: Built `keras.Model`.
-        samples: List of arrays, one for each input.
         finds_ranges: Boolean, whether ranges are to be taken from them. If
             not, they are also compared with the ranges that the model has.
     """
@@ -58,12 +56,7 @@ def warn_of_poor_samples(
 
 
 def _sameness(array, share):
-    """What is wrong with samples that are one value, or one sample.
-
-    Args:
-        array: The samples.
-        share: Float, what to take for equal, over the largest magnitude.
-    """
+    """What is wrong with samples that are one value, or one sample."""
     # As floats: differences of integers and booleans overflow.
     array = array.astype("float32")
     step = np.max(np.abs(array)) * share

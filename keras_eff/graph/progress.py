@@ -23,7 +23,6 @@ def progress(num_steps: int, verbose) -> Callable[[], None]:
     """A function to call after each step, which draws a bar or does not.
 
     Args:
-        num_steps: Positive integer, how many steps there are.
         verbose: 0, silent; 1, a bar; "auto", a bar on a terminal or in a
             notebook once the work takes longer than two seconds.
     """

@@ -157,11 +157,7 @@ def register_layer(
 
 
 def how_to_register(classes) -> str:
-    """For the end of a report, a sentence about layers that are not known.
-
-    Args:
-        classes: Strings, see `book.unknown_class`; without any, it is empty.
-    """
+    """For the end of a report, a sentence about layers that are not known."""
     names = ", ".join(sorted(set(classes)))
     return f". `keras_eff.register_layer` makes known: {names}" if names else ""
 

@@ -130,7 +130,6 @@ class Rewriter:
         """Calls the layer in the place of that of a call, made just once.
 
         Args:
-            call: `graph.Call`.
             make: Function that returns the new layer.
             carry: Function of the old layer and the new one, which has been
                 called, that gives it its state; or None.
@@ -195,7 +194,6 @@ def open_registered(model, keeps=lambda operation: False):
     Args:
         model: Sequential or Functional model, returned as it is if it has no
             such layer.
-        keeps: See `Rewriter`.
     """
     if not any(entry_of(layer).opens for layer, _ in operations(model)):
         return model

@@ -16,14 +16,9 @@ def gathered(samples, names: list, ranks: list[int], keys: dict | None = None):
     """The samples as an array, or a list or dict of arrays for several inputs.
 
     Args:
-        samples: See `keras_eff.calibrate`.
         names: What a dict of the model's inputs has as keys, in their order.
         ranks: The number of dimensions of each input, the batch's with them.
         keys: {another key that a dict may have: its name}.
-
-    Raises:
-        ValueError: If an element of a data set, generator or list is no
-            sample or batch of them, or they differ in shape.
     """
     reader = _Reader(names, ranks, keys or {})
     if callable(samples) and not isinstance(samples, Iterable):

@@ -15,17 +15,7 @@ from keras_eff.layers.sublayers import layers_of
 
 
 def check_samples(model, samples) -> list[np.ndarray]:
-    """The samples as one array for each input, in the order of the inputs.
-
-    Args:
-        model: Built `keras.Model`.
-        samples: See `keras_eff.calibrate`. A dict has the keys that the model
-            takes, or the names of the inputs of its files.
-
-    Raises:
-        ValueError: If they do not fit the model's inputs in number, shape or
-            dtype, are empty, or hold NaN or infinity.
-    """
+    """The samples as one array for each input, in the order of the inputs."""
     arrays = _in_order(model, samples)
     if len({len(array) for array in arrays}) != 1:
         raise ValueError(
@@ -129,8 +119,6 @@ def random_samples(
     normally distributed; integers are ids that every embedding knows.
 
     Args:
-        model: Built Sequential or Functional model.
-        count: Positive integer, the number of samples.
         shapes: Shapes of the inputs without the batch, by default the model's;
             open dimensions become 16.
     """

@@ -14,12 +14,7 @@ from keras_eff.layers.keep_float import KeepFloat
 
 
 def selector(model, skip) -> Callable:
-    """A predicate on an operation: whether it is among those of `skip`.
-
-    Args:
-        model: Sequential or Functional model.
-        skip: See `keras_eff.quantize`.
-    """
+    """A predicate on an operation: whether it is among those of `skip`."""
     items = skip if isinstance(skip, (list, tuple, set)) else [skip]
     known = {operation.name for operation, _ in operations(model)}
     names = [item for item in items if isinstance(item, str)]

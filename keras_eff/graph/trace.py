@@ -31,7 +31,6 @@ def trace(layer, call: Call) -> Trace:
     Args:
         layer: Layer of the class of `call.operation`; what it consists of
             becomes part of the model.
-        call: The call, its tensors those of another model.
     """
     inputs = [
         keras.Input(batch_shape=x.shape, dtype=x.dtype)
@@ -61,12 +60,7 @@ def traced_tensors(call: Call) -> list:
 
 
 def check_parts(layer, model) -> None:
-    """Raises a ValueError if a layer has weights that its parts have not.
-
-    Args:
-        layer: Layer that has been traced.
-        model: The model of its parts.
-    """
+    """Raises a ValueError if a layer has weights that its parts have not."""
     known = {id(variable) for variable in model.weights}
     own = [v.path for v in layer.weights if id(v) not in known]
     if own:

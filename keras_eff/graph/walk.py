@@ -140,7 +140,6 @@ def rebuild(
     its own: then it is a plain `keras.Model`.
 
     Args:
-        model: Sequential or Functional model; it is left as it was.
         rule: Function from a `Call` to what the call returns in the new
             model (tensors in the structure of the old outputs).
         on_input: Function from each input of the new model to the tensor

@@ -19,8 +19,7 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
         channel_axes: Axes that keep a scale of their own; empty for one
             scale per tensor.
 
-    Returns:
-        Tensor of the shape and dtype of `weight`.
+    Returns: Tensor of the shape and dtype of `weight`.
     """
     integers, scale = weight_grid(weight, num_bits, channel_axes)
     quantized = ops.cast(integers * scale, weight.dtype)

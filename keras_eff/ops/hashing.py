@@ -31,7 +31,6 @@ def hash_seeds(seed: int, count: int) -> np.ndarray:
 
     Args:
         seed: Integer in [0, 2**32).
-        count: Integer, how many.
     """
     start = mix_integer(seed)
     mixed = [
@@ -46,8 +45,7 @@ def fmix32(x):
     Args:
         x: int32 tensor of any shape.
 
-    Returns:
-        int32 tensor of the same shape.
+    Returns: int32 tensor of the same shape.
     """
     x = ops.bitwise_xor(x, _logical_right_shift(x, 16))
     x = x * _signed(_MULTIPLIERS[0])
@@ -65,8 +63,7 @@ def hash_words(codes):
     Args:
         codes: int32 tensor of shape (..., characters), padded with 0.
 
-    Returns:
-        int32 tensor of shape (...).
+    Returns: int32 tensor of shape (...).
     """
     positions = ops.arange(ops.shape(codes)[-1], dtype="int32")
     return fmix32(ops.sum(fmix32(codes) * (2 * fmix32(positions) + 1), axis=-1))
@@ -80,12 +77,10 @@ def hash_ngrams(codes, ngram_size: int, skip_size: int):
 
     Args:
         codes: int32 tensor of shape (..., characters), padded with 0.
-        ngram_size: Integer >= 1, the highest order of n-grams.
         skip_size: Integer >= 0, the most characters that a pair leaves out.
 
-    Returns:
-        Two int32 tensors of shape (..., grams): the hashes, and 1 where all
-        characters of the gram are there, 0 where one is padding.
+    Returns: Two int32 tensors of shape (..., grams): the hashes, and 1 where
+    all characters of the gram are there, 0 where one is padding.
     """
     hashed = fmix32(codes)
     present = ops.cast(ops.not_equal(codes, 0), "int32")
@@ -105,10 +100,8 @@ def ternary_features(hashes, present, seeds: np.ndarray):
         hashes: int32 tensor of shape (...).
         present: int32 tensor of the same shape, 0 where all features are 0,
             1 elsewhere.
-        seeds: int32 array, one number for each 16 features.
 
-    Returns:
-        int32 tensor of shape (..., 16 * len(seeds)).
+    Returns: int32 tensor of shape (..., 16 * len(seeds)).
     """
     words = fmix32(ops.bitwise_xor(hashes[..., None], seeds))
     words = words * present[..., None]
@@ -126,10 +119,8 @@ def simhash_features(hashes, present, seeds: np.ndarray):
         hashes: int32 tensor of shape (..., grams).
         present: int32 tensor of the same shape, 0 for hashes to leave out, 1
             for the others.
-        seeds: int32 array, one number for each 16 features.
 
-    Returns:
-        int32 tensor of shape (..., 16 * len(seeds)).
+    Returns: int32 tensor of shape (..., 16 * len(seeds)).
     """
     words = fmix32(ops.bitwise_xor(hashes[..., None, :], seeds[:, None]))
     words = words * present[..., None, :]

@@ -15,7 +15,6 @@ def block_sizes(shape: tuple[int, ...], block: tuple[int, ...]) -> np.ndarray:
     """How many weights each block of a weight holds: fewer at the borders.
 
     Args:
-        shape: Shape of the weight.
         block: Shape of a block, with as many axes.
     """
     if math.prod(block) == 1:
@@ -32,7 +31,6 @@ def block_means(values: np.ndarray, block: tuple[int, ...]) -> np.ndarray:
     """The mean of each block of an array; the blocks at the borders may be cut.
 
     Args:
-        values: Float array.
         block: Shape of a block, with as many axes.
     """
     if math.prod(block) == 1:
@@ -83,12 +81,9 @@ def keep(
     gone. The best unit of each weight stays, as do infinite scores.
 
     Args:
-        scores: A float array for each weight, of a score for each unit.
-        sizes: As many integer arrays, the number of weights in each unit.
         sparsity: Float in [0, 1).
 
-    Returns:
-        As many boolean arrays, True where a unit is kept.
+    Returns: As many boolean arrays, True where a unit is kept.
     """
     pooled = _joined([_protect_best(s) for s in scores])
     removed = _lowest(pooled, _num_removed(pooled, sizes, sparsity))
@@ -107,13 +102,9 @@ def exchange(
     highest criterion are taken back, among all that are pruned then.
 
     Args:
-        kept: Boolean arrays, see `keep`.
-        scores: As many float arrays.
-        criteria: As many float arrays.
         fraction: Float in [0, 1), share of the kept units.
 
-    Returns:
-        As many boolean arrays, with as many units kept as before.
+    Returns: As many boolean arrays, with as many units kept as before.
     """
     mask = np.concatenate([k.ravel() for k in kept])
     score = np.concatenate([_protect_best(s).ravel() for s in scores])
@@ -137,11 +128,9 @@ def erk_sparsities(
     ([Evci et al., 2020](https://arxiv.org/abs/1911.11134), section 3).
 
     Args:
-        shapes: Shapes of the weights.
         sparsity: Float in [0, 1), that of all the weights together.
 
-    Returns:
-        As many floats in [0, 1).
+    Returns: As many floats in [0, 1).
     """
     sizes = np.array([math.prod(shape) for shape in shapes], "float64")
     raw = np.array([sum(shape) for shape in shapes]) / sizes

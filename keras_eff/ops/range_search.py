@@ -13,8 +13,7 @@ def percentile_range(
         edges: Array of shape (bins + 1,), ascending edges of the bins.
         coverage: Float in (0, 1], share of the values inside the range.
 
-    Returns:
-        Pair of floats (min, max), widened to contain 0.
+    Returns: Pair of floats (min, max), widened to contain 0.
     """
     shares = np.concatenate([[0.0], np.cumsum(counts) / np.sum(counts)])
     tail = (1.0 - coverage) / 2.0
@@ -37,8 +36,7 @@ def mse_range(
         num_bits: Integer, width of the integers, in bits.
         steps: Integer, how many shares are tried.
 
-    Returns:
-        Pair of floats (min, max) that contains 0.
+    Returns: Pair of floats (min, max) that contains 0.
     """
     centres = (edges[:-1] + edges[1:]) / 2.0
     low, high = min(float(edges[0]), 0.0), max(float(edges[-1]), 0.0)

@@ -21,8 +21,7 @@ def linear_recurrence(decays, inputs, reverse=False):
         inputs: Float tensor of the same shape.
         reverse: Boolean, whether it runs from the last step to the first.
 
-    Returns:
-        Float tensor of shape (batch, length, units).
+    Returns: Float tensor of shape (batch, length, units).
     """
 
     @ops.custom_gradient

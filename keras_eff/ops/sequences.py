@@ -12,8 +12,6 @@ def preceded(sequences, before, count, reverse=False):
     Args:
         sequences: Tensor of shape (batch, length, features).
         before: Tensor of shape (batch, count, features), or None for zeros.
-        count: Integer.
-        reverse: Boolean.
     """
     if before is None:
         ends = (0, count) if reverse else (count, 0)

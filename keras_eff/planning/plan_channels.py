@@ -1,7 +1,9 @@
+import math
 from collections.abc import Mapping
 
 from keras_eff.arguments import read_choice
 from keras_eff.arguments import read_number
+from keras_eff.atomic_write import temporary_folder
 from keras_eff.channels import ChannelPlan
 from keras_eff.channels.budget import budget
 from keras_eff.channels.budget import least_sparsity
@@ -12,7 +14,9 @@ from keras_eff.channels.planner import Planner
 from keras_eff.export.arguments import check_backend
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.walk import check_graph
-from keras_eff.planning.file_latency import file_latency_ms
+
+# For a median latency.
+_RUNS = 30
 
 
 def plan_channels(
@@ -135,7 +139,7 @@ def _budgets(max_parameters, max_macs, max_latency_ms, runner):
         "max_macs": (max_macs, lambda plan: plan.num_macs),
         "max_latency_ms": (
             max_latency_ms,
-            lambda plan: file_latency_ms(plan.remove(), runner),
+            lambda plan: _latency_ms(plan.remove(), runner),
         ),
     }
     return [
@@ -162,3 +166,16 @@ def _check_sparsity(sparsity, scope, budgets):
             read_number(f"sparsity[{name!r}]", share, "[0, 1)")
     elif sparsity is not None:
         read_number("sparsity", sparsity, "[0, 1)")
+
+
+def _latency_ms(model, runner):
+    """The median latency of the float file of a model."""
+    # Exporting takes a moment to import, and only this needs it.
+    from keras_eff.export.to_tflite import to_tflite
+    from keras_eff.latency.measure import measure
+
+    with temporary_folder() as folder:
+        path = folder / "model.tflite"
+        # The file is measured, not used.
+        to_tflite(model, path, tolerance=math.inf, min_agreement=0.0)
+        return measure(path, 1, _RUNS, runner).median_ms

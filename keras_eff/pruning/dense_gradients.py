@@ -17,8 +17,6 @@ class DenseGradients:
     and runs as at inference.
 
     Args:
-        model: Compiled `keras.Model`.
-        prunables: List of `Prunable`.
         data: Tuple of arrays `(x, y)` or `(x, y, sample_weight)`.
     """
 
@@ -33,11 +31,7 @@ class DenseGradients:
     def mean(self, rows):
         """The gradient of the mean loss over some rows of the data.
 
-        Args:
-            rows: NumPy array of indices.
-
-        Returns:
-            List of NumPy arrays, one for each prunable weight.
+        Returns: List of NumPy arrays, one for each prunable weight.
         """
         for probe in self._model.probes:
             probe.assign(np.zeros(probe.shape, "float32"))

@@ -47,9 +47,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     """What stays dense in a model that `prune` has made.
 
     Args:
-        model: The model.
         chosen: Dict from the names of layers that were to stay dense to why.
-        unfit: The same for those that were not.
     """
     total, rows = 0, []
     for layer in _layers(model):
@@ -78,7 +76,6 @@ def tell(rows, is_default) -> None:
     What stays so by default, thin as it is, is logged.
 
     Args:
-        rows: List of `LeftDense`.
         is_default: Whether those of choice are of our choice.
     """
     unable = [row for row in rows if not row.is_asked]

@@ -13,9 +13,6 @@ class MaskFloors:
     long as a schedule asks for less, these masks stay.
 
     Args:
-        pools: See `pruning_plan.pools`.
-        distribution: See `keras_eff.callbacks.PruningScheduler`.
-        step: Integer, the step of the last update before the training.
         asked: Dict from each schedule to what it comes to at the end; a
             warning tells of those that ask for less than there is.
     """

@@ -22,12 +22,8 @@ def budgets(masks, distribution, sparsity) -> list[tuple[list, float]]:
     """Which masks share a budget, and the sparsity that it comes to.
 
     Args:
-        masks: List of `PruningMask`.
         distribution: "uniform", "global" or "erk".
         sparsity: Float in [0, 1), that of all of them together.
-
-    Raises:
-        ValueError: If the pattern of a mask cannot reach its sparsity.
     """
     shares = [sparsity] * len(masks)
     if distribution == "erk":
@@ -44,7 +40,6 @@ def update(masks, saliencies, sparsity, criteria, fraction) -> None:
     """Prunes some masks to one budget, and exchanges a fraction of the rest.
 
     Args:
-        masks: List of `PruningMask`.
         saliencies: Dict from each mask to a NumPy array, one entry for each
             weight.
         sparsity: Float in [0, 1).

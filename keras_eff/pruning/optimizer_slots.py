@@ -9,11 +9,9 @@ def slots_of(model, variable, part: str) -> list:
     Args:
         model: `keras.Model`; the optimizers are its attributes, as
             `optimizer` is.
-        variable: Trainable variable of the model.
         part: String, the name of the part: "momentum", "average", ...
 
-    Returns:
-        List of variables, one for each optimizer that has the part.
+    Returns: List of variables, one for each optimizer that has the part.
     """
     # Variables in two nested models may share a path: then they keep order.
     alike = [v for v in model.trainable_variables if v.path == variable.path]

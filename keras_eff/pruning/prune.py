@@ -117,7 +117,6 @@ class _Masker(Rewriter):
 
     Args:
         arguments: Tuple `(schedule, pattern, block_shape)`, see `prune`.
-        keeps: See `Rewriter`.
 
     Attributes:
         made: List of the masks.

@@ -23,11 +23,7 @@ def pools(model, schedule) -> dict:
     """The prunable weights of a model by the schedule that they follow.
 
     Args:
-        model: `keras.Model`.
         schedule: The schedule of layers without one, or None.
-
-    Raises:
-        ValueError: If nothing can be pruned, or a layer has no schedule.
     """
     found = {}
     for prunable in prunables(model):
@@ -76,15 +72,9 @@ def check_end(pools, distribution, interval, end) -> dict:
     """Warns of schedules that the last update leaves unfinished.
 
     Args:
-        pools: See `pools`.
-        distribution: See `PruningScheduler`, as `interval`.
         end: The last step of the training, or None where it is not known.
 
-    Returns:
-        Dict from each schedule to what it comes to at the end.
-
-    Raises:
-        ValueError: If the pattern of a layer cannot reach its sparsity.
+    Returns: Dict from each schedule to what it comes to at the end.
     """
     asked = {}
     for schedule, weights in pools.items():
@@ -108,9 +98,7 @@ def check_reached(pools, asked, step) -> None:
     """Warns of schedules that a training has left unfinished.
 
     Args:
-        pools: See `pools`, after the training.
         asked: Dict from each schedule to what it was to come to.
-        step: The last step of the training.
     """
     for schedule, weights in pools.items():
         if _is_less(weights, asked[schedule]):
@@ -140,13 +128,7 @@ def regrowth(pools, regrow, fraction, end):
     """The share of the weights to exchange, as a function of the step.
 
     Args:
-        pools: See `pools`.
-        regrow: See `PruningScheduler`.
-        fraction: `regrow_fraction` of it.
         end: The last step of the training, or None where it is not known.
-
-    Raises:
-        ValueError: If weights cannot be exchanged as asked.
     """
     fixed = [
         p.layer.name

@@ -14,12 +14,6 @@ class WeightStatistics:
 
     Each property is a list of NumPy arrays, one for each weight, computed when
     it is first asked for.
-
-    Args:
-        model: Compiled `keras.Model`.
-        weights: List of `Prunable`.
-        gradients: Optional `DenseGradients`.
-        step: Integer; what is drawn at random depends on it alone.
     """
 
     def __init__(self, model, weights, gradients, step):
@@ -86,13 +80,7 @@ NEEDS_DATA = {"taylor", "obd", "gradient"}
 
 
 def check_dataset(dataset, saliency, regrow) -> None:
-    """Raises a ValueError unless there are the arrays that gradients need.
-
-    Args:
-        dataset: See `keras_eff.callbacks.PruningScheduler`.
-        saliency: See there.
-        regrow: See there.
-    """
+    """Raises a ValueError unless there are the arrays that gradients need."""
     if {saliency, regrow} & NEEDS_DATA and not isinstance(dataset, tuple):
         raise ValueError(
             "Gradients need argument `dataset`, a tuple of arrays (x, y). "
@@ -108,12 +96,7 @@ def check_dataset(dataset, saliency, regrow) -> None:
 
 
 def saliencies_of(saliency, statistics) -> list:
-    """What each weight is worth: NumPy arrays, one for each `Prunable`.
-
-    Args:
-        saliency: See `keras_eff.callbacks.PruningScheduler`.
-        statistics: `WeightStatistics`.
-    """
+    """What each weight is worth: NumPy arrays, one for each `Prunable`."""
     if not callable(saliency):
         return SALIENCIES[saliency](statistics)
     saliencies = [np.asarray(saliency(w)) for w in statistics.weights]

@@ -33,11 +33,9 @@ def expand(model, keeps=lambda operation: False):
     """A model that computes what `model` does, in simpler layers.
 
     Args:
-        model: Sequential or Functional model; it is left as it was.
         keeps: Predicate on an operation: those are not taken apart.
 
-    Returns:
-        The new model, and the set of its operations that `keeps` chose.
+    Returns: The new model, and the set of its operations that `keeps` chose.
     """
     rewriter = expander(keeps)
     return rewriter.rewrite(model), rewriter.kept

@@ -29,7 +29,6 @@ class Placement(Rewriter):
     that stays float).
 
     Args:
-        rules: See `Rewriter`.
         keeps: Predicate on an operation: those stay float.
         width_of: Function from an operation to the width of its weights.
         rounding: Dict of arguments for each `FakeQuant`.

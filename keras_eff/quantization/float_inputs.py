@@ -22,9 +22,7 @@ class FloatInputs:
     each feature a scale; and what moves values about on the way there.
 
     Args:
-        model: Sequential or Functional model.
         keeps: Predicate on an operation: those are kept float.
-        kinds: The kinds that have a kernel of integers.
         are_free: Boolean, whether the inputs of the file are floats.
     """
 

@@ -189,7 +189,6 @@ class _Integers:
         """The share of each score, their log-sum-exp, and whether any counts.
 
         Args:
-            scores: List of tensors.
             counts: List of as many int32 tensors, 1 where the score counts, or
                 None where all do.
         """

@@ -15,12 +15,7 @@ _DEFAULT = 8
 
 
 def weight_widths(model, num_bits) -> dict:
-    """The bits for the weights of each operation, nested models' too.
-
-    Args:
-        model: Sequential or Functional model.
-        num_bits: See `keras_eff.quantize`.
-    """
+    """The bits for the weights of each operation, nested models' too."""
     chosen = _chooser(model, num_bits)
     widths = {}
 

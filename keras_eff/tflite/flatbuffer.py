@@ -22,11 +22,6 @@ def read(path: str | os.PathLike) -> bytes:
     """Returns the bytes of a .tflite file.
 
     Of another file no more is read than its beginning.
-
-    Raises:
-        FileNotFoundError: If `path` is not a file.
-        ValueError: If the file is not a .tflite file, or does not fit into
-            the memory of this machine.
     """
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(
@@ -47,9 +42,6 @@ def parse(data: bytes) -> schema.ModelT:
     Its vectors are read-only views of `data`: replace them to change them.
     Lists of tensors, operators, inputs, outputs that it lacks come back empty.
     The time and the memory that it takes are bounded by the size of `data`.
-
-    Raises:
-        ValueError: If `data` is not a complete .tflite file.
     """
     _check_identifier(data, f"{len(data)} bytes")
     try:

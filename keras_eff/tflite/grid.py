@@ -51,7 +51,7 @@ def known_grids(model) -> list[KernelIntegers]:
         axes = {w.name: w.scales for w in entry_of(layer).weights}
         for name, grid in layer.grids().items():
             if axes.get(name):
-                rows = _rows(grid.integers, axes[name])
+                rows = rows_of(grid.integers, axes[name])
                 found.append(KernelIntegers(rows, grid.num_bits))
     return found
 
@@ -79,7 +79,6 @@ def restore_grids(
 
     Args:
         model: The model of the file, which keeps its constants in its tables.
-        grids: See `known_grids`.
         stored_bits: 8 or 4, width of the narrowest integers in the file, in
             bits.
     """
@@ -161,7 +160,7 @@ def _known(model, tensor, operator, grids):
     dense = dense_values(tensor, stored)
     is_depthwise = operator_name(model, operator) == "DEPTHWISE_CONV_2D"
     axis = -1 if is_depthwise else 0
-    rows = _rows(dense, (axis,))
+    rows = rows_of(dense, (axis,))
     has_one_scale = len(tensor.quantization.scale) == 1
     for grid in grids:
         if grid.rows.shape != rows.shape:
@@ -169,7 +168,8 @@ def _known(model, tensor, operator, grids):
         peaks = np.abs(grid.rows.astype(int)).max(axis=1)
         peaks = np.max(peaks, keepdims=True) if has_one_scale else peaks
         peaks = np.where(peaks > 0, peaks, 2 ** (grid.num_bits - 1) - 1)
-        signs = _signs(rows, grid.rows * (_INT8_LIMIT / peaks).reshape(-1, 1))
+        exact = grid.rows * (_INT8_LIMIT / peaks).reshape(-1, 1)
+        signs = signs_of(rows, exact, _ROUNDING)
         if signs is not None:
             moved = np.moveaxis(dense, axis, 0)
             values = (signs * grid.rows).reshape(moved.shape)
@@ -178,17 +178,17 @@ def _known(model, tensor, operator, grids):
     return None
 
 
-def _rows(values, axes):
+def rows_of(values, axes):
     """The values of each channel, which the axes count."""
     moved = np.moveaxis(values, axes, range(len(axes)))
     channels = np.prod([values.shape[axis] for axis in axes], dtype=int)
     return moved.reshape(channels, -1)
 
 
-def _signs(rows, exact):
-    """A column of the signs with which rows are others rounded; or None."""
+def signs_of(rows, exact, tolerance):
+    """A column of the signs, or 0, with which rows are others; or None."""
     is_same, is_turned, is_gone = (
-        np.all(np.abs(rows - sign * exact) <= _ROUNDING, axis=1)
+        np.all(np.abs(rows - sign * exact) <= tolerance, axis=1)
         for sign in (1, -1, 0)
     )
     if not np.all(is_same | is_turned | is_gone):

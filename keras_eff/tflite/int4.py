@@ -28,13 +28,7 @@ def takes_int4(
     tensor: schema.TensorT,
     operators: list[schema.OperatorT],
 ) -> bool:
-    """Whether a weight can be INT4 beside INT8 activations.
-
-    Args:
-        model: The model that holds it.
-        tensor: The weight.
-        operators: All that reads it.
-    """
+    """Whether a weight can be INT4 beside INT8 activations."""
     names = {operator_name(model, operator) for operator in operators}
     return tensor.sparsity is None and names <= _VERSIONS.keys()
 

@@ -30,12 +30,7 @@ def rewrite(
     """The file that passes make of another; it is parsed and packed once.
 
     Args:
-        data: Content of a .tflite file.
         passes: Functions that check or change the model, in their order.
-
-    Raises:
-        ValueError: If `data` is not a complete .tflite file, or is one that
-            keeps its constants outside its tables, as files over 2 GB do.
     """
     model = parse(data)
     check_inline(model)

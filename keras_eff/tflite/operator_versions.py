@@ -9,13 +9,7 @@ _LAST_OLD_NUMBER = schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
 
 
 def operator_code(model: schema.ModelT, number: int, version: int) -> int:
-    """The index of a builtin operator's code, which is added if it is new.
-
-    Args:
-        model: The model that is to use it.
-        number: Of `schema.BuiltinOperator`.
-        version: Its version, an integer.
-    """
+    """The index of a builtin operator's code, which is added if it is new."""
     for index, code in enumerate(model.operatorCodes):
         known = max(code.builtinCode, code.deprecatedBuiltinCode)
         if not code.customCode and (known, code.version) == (number, version):

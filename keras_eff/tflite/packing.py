@@ -10,11 +10,7 @@ _OFFSET = flatbuffers.number_types.UOffsetTFlags
 
 
 def pack(model: schema.ModelT) -> bytes:
-    """Returns the .tflite file of a model: the same bytes for the same model.
-
-    Raises:
-        ValueError: See `check_inline`.
-    """
+    """The .tflite file of a model: the same bytes for the same model."""
     check_inline(model)
     size = sum(len(b.data) for b in model.buffers if b.data is not None)
     builder = _SharingBuilder(size + _SPARE_BYTES)
@@ -23,12 +19,7 @@ def pack(model: schema.ModelT) -> bytes:
 
 
 def check_inline(model: schema.ModelT) -> None:
-    """Raises unless a model can be changed and packed.
-
-    Raises:
-        ValueError: If the model keeps data outside its tables, as files over
-            2 GB do, or has operator options that this LiteRT does not know.
-    """
+    """Raises unless a model can be changed and packed."""
     operators = [op for graph in model.subgraphs for op in graph.operators]
     outside = [buffer for buffer in model.buffers if buffer.offset]
     outside += model.externalBuffers or []

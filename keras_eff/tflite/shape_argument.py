@@ -15,10 +15,6 @@ def fitted_shapes(
             without the batch, which is 1 where it is open and not given.
         names: The names of the inputs, in their order.
         wanted: Their shapes with the batch, None where they are open.
-
-    Raises:
-        TypeError: If it is none of these.
-        ValueError: If there is not one shape for each input, that fits it.
     """
     given = _read(input_shapes, names)
     return list(map(_fitted, names, wanted, given))

@@ -19,9 +19,7 @@ def write_signature(
     tensors by name. Nobody looks for those of a file of integers.
 
     Args:
-        model: The model of the file.
         inputs: The names of its inputs, in its order, no two alike.
-        outputs: The same for its outputs.
     """
     graph = model.subgraphs[0]
     signature = schema.SignatureDefT()

@@ -36,12 +36,7 @@ def check_sparsity(model: schema.ModelT, data_type: str) -> None:
     so is read rightly, or at all.
 
     Args:
-        model: The model of the file.
         data_type: "float32", "float16", "dynamic" or "int8", of the file.
-
-    Raises:
-        ValueError: If a sparse weight would crash the default delegate or
-            give wrong numbers, with what to do instead.
     """
     faults = {}
     for graph in model.subgraphs:

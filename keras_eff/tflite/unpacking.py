@@ -35,11 +35,7 @@ def check_places(root: schema.Model, size: int) -> None:
     many.
 
     Args:
-        root: The model, packed.
         size: Integer, size of the file, in bytes.
-
-    Raises:
-        ValueError: If there are too many.
     """
     _count(root, _VECTORS, size // _LEAST_TABLE_BYTES)
 
@@ -48,12 +44,7 @@ def check_vectors(model: schema.ModelT, size: int) -> None:
     """Raises if vectors are much larger than their file together.
 
     Args:
-        model: The model, unpacked.
         size: Integer, size of the file, in bytes.
-
-    Raises:
-        ValueError: If they are, or a shape has more dimensions than any
-            runtime can have.
     """
     for graph in model.subgraphs:
         for tensor in graph.tensors or []:
@@ -69,11 +60,7 @@ def check_names(model: schema.ModelT, size: int) -> None:
     Each operator bears its name, and so does each end of a graph.
 
     Args:
-        model: The model, unpacked, whose indices are valid.
         size: Integer, size of the file, in bytes.
-
-    Raises:
-        ValueError: If they are.
     """
     graphs = model.subgraphs
     codes = model.operatorCodes or []

@@ -1,11 +1,16 @@
 import copy
 import functools
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.tflite.file_weights import is_weight
 from keras_eff.tflite.flatbuffer import operator_name
+from keras_eff.tflite.grid import KernelIntegers
+from keras_eff.tflite.grid import rows_of
+from keras_eff.tflite.grid import signs_of
 from keras_eff.tflite.int4 import packed
 from keras_eff.tflite.operator_versions import operator_code
 from keras_eff.tflite.operator_versions import raise_version
@@ -32,7 +37,11 @@ _TOLERANCE = 1e-5
 
 
 def store_weights(
-    model: schema.ModelT, num_bits: int, smallest: int, rounds: bool = False
+    model: schema.ModelT,
+    num_bits: int,
+    smallest: int,
+    rounds: bool = False,
+    grids: Sequence[KernelIntegers] = (),
 ) -> None:
     """Stores weights as integers; the file goes on to compute in float.
 
@@ -50,13 +59,16 @@ def store_weights(
         model: The model of a float file, which keeps its constants in its
             tables.
         num_bits: 8 or 4, width of the integers, in bits.
-        smallest: Integer, the number of elements below which a weight stays.
         rounds: Boolean, whether the float weights of convolutions, matrix
             products and tables are rounded to such integers. By default, what
             holds none stays float.
+        grids: Those of kernels whose steps tell them: see
+            `keras_eff.tflite.grid.known_grids`.
     """
     stored = False
-    how = (_weights_to_round, _nearest) if rounds else (_inputs, _exact)
+    how = (_inputs, functools.partial(_exact, grids=grids))
+    if rounds:
+        how = (_weights_to_round, _nearest)
     for graph in model.subgraphs:
         before = len(graph.tensors)
         graph.operators = _rewritten(model, graph, num_bits, smallest, *how)
@@ -136,12 +148,29 @@ def _nearest(values, axis, num_bits):
     return _on_grid(values, scale_axis(values.shape, axis), num_bits)[:3]
 
 
-def _exact(values, _, num_bits):
+def _exact(values, _, num_bits, grids):
     """Those of the grid that a weight is on, or None off all grids."""
     for axis in (None, *range(values.ndim)):
         *grid, errors = _on_grid(values, axis, num_bits)
         if np.all(errors <= _TOLERANCE):
             return grid
+    return _told(values, num_bits, grids)
+
+
+def _told(values, num_bits, grids):
+    """Those that a step tells, up to the sign and the scale of each channel."""
+    for grid, axis in itertools.product(grids, (0, values.ndim - 1)):
+        rows = rows_of(values, (axis,))
+        if grid.num_bits > num_bits or grid.rows.shape != rows.shape:
+            continue
+        peaks = np.abs(grid.rows).max(axis=1, keepdims=True)
+        scales = np.abs(rows).max(axis=1, keepdims=True) / peaks.clip(min=1)
+        scales = np.where(scales > 0, scales, np.float32(1))
+        signs = signs_of(rows / scales, grid.rows, 127 * _TOLERANCE)
+        if signs is not None:
+            moved = np.moveaxis(values, axis, 0)
+            integers = (signs * grid.rows).astype(np.int8).reshape(moved.shape)
+            return np.moveaxis(integers, 0, axis), scales.reshape(-1), axis
     return None
 
 

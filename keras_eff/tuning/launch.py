@@ -36,7 +36,6 @@ class _Address(click.ParamType):
 
 
 @click.command(
-    short_help="Search with keras-tuner in many processes.",
     # What follows the script is the script's own.
     context_settings={"allow_interspersed_args": False},
 )

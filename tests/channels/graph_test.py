@@ -9,6 +9,8 @@ from keras import ops
 
 import keras_eff
 from keras_eff.graph import book
+from keras_eff.layers.keep_float import KeepFloat
+from keras_eff.layers.zoneout import Zoneout
 
 ROW, SEQUENCE, IMAGE, VOLUME = (5,), (6, 5), (6, 5, 3), (5, 4, 4, 3)
 OURS = keras_eff.layers
@@ -164,7 +166,7 @@ WITH_CONSTANTS = {
     "GaussianNoise": of(lambda: layers.GaussianNoise(0.5)),
     "Identity": of(layers.Identity),
     **sized("SpatialDropout{}D", 0.5),
-    "Zoneout": of(lambda: OURS.Zoneout(0.5)),
+    "Zoneout": of(lambda: Zoneout(0.5)),
     "DepthwiseSeparable": of(lambda: OURS.DepthwiseSeparable(6, 2)),
     "every function": (every_function, SEQUENCE),
     "op ExpandDims": op(lambda x: ops.expand_dims(x, 1)),
@@ -223,7 +225,7 @@ WITH_ZEROS = {
     "MaxPooling2D": of(lambda: layers.MaxPooling2D(padding="same")),
     **sized("ZeroPadding{}D"),
     "FakeQuant": of(lambda: OURS.FakeQuant(fixed_range=(-3.0, 3.0))),
-    "KeepFloat": of(OURS.KeepFloat),
+    "KeepFloat": of(KeepFloat),
     "LocalProjectedAttention": (local, SEQUENCE),
     "QRNN": of(lambda: OURS.QRNN(5, 3, "ifo"), SEQUENCE),
     "Concatenate": (in_rows, SEQUENCE),

@@ -18,7 +18,7 @@ def calls(monkeypatch):
     """Stands in for measure: damaged files fail, others take some ms."""
     found = []
 
-    def measure(path, num_threads, num_runs, runner):
+    def measure(path, num_threads, num_runs, runner, *, input_shapes):
         found.append((path, num_threads, num_runs, runner))
         if path == "cut.tflite":
             raise ValueError("damaged\nby a cut")

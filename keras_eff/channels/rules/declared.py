@@ -22,7 +22,7 @@ def declared(call):
     """
     weights, size = _weights_of(call.layer), entry_of(call.layer).size
     try:
-        held = _held(call, weights)
+        held = _held(call, weights) if _fits(call, weights) else None
     except Exception as error:
         # Any code of a user's may be in there.
         return whole(call, f"{call.name} cannot be tried: {error}")
@@ -42,6 +42,9 @@ def declared(call):
     if size is None:
         reason = f"{call.name} is registered without `size`"
         call.sets.freeze(ids, reason)
+        if len(ids) == len(channels.ids):
+            # It may make as many as it reads.
+            call.freeze(channels, reason)
     else:
         call.change(size, ids)
     return [TensorChannels(axis, ids, np.full(len(ids), held))]
@@ -63,40 +66,46 @@ def _output_axis(call):
     return 1 if call.channel_axis == 1 else len(call.outputs[0].shape) - 1
 
 
+def _fits(call, weights) -> bool:
+    """Whether these are all weights, as long as there are channels."""
+    known = {id(variable) for variable, _, _ in weights}
+    if len(call.tensors) != 1 or len(call.outputs) != 1:
+        return False
+    read = call.tensors[0].shape[call.channel_axis]
+    made = call.outputs[0].shape[_output_axis(call)]
+    return known.issuperset(map(id, call.layer.weights)) and all(
+        variable.shape[outputs] == made
+        and (inputs is None or variable.shape[inputs] == read)
+        for variable, outputs, inputs in weights
+    )
+
+
 def _held(call, weights):
     """What is left of a channel whose weights are zero, if it is a constant.
 
     None if it is not, or if other channels change with it, or if an input of
     zero is not the same as one that no kernel reads.
     """
-    known = {id(variable) for variable, _, _ in weights}
-    others = [w for w in call.layer.weights if id(w) not in known]
-    if len(call.tensors) != 1 or len(call.outputs) != 1 or others:
-        return None
-    random = np.random.default_rng(0)
-    (tensor,), axis = call.tensors, _output_axis(call)
-    x = random.normal(size=[2, *(n or _OPEN for n in tensor.shape[1:])])
+    random, axis = np.random.default_rng(0), _output_axis(call)
+    shape = [2, *(n or _OPEN for n in call.tensors[0].shape[1:])]
+    x = random.normal(size=shape)
     values = [random.normal(size=variable.shape) for variable, _, _ in weights]
 
-    def run(x, values):
-        return _run(call, x, weights, values)
+    def run_without(places):
+        pairs = zip(values, places, strict=True)
+        return _run(call, x, weights, [_without(*pair) for pair in pairs])
 
-    def without(places):
-        return [
-            value if place is None else _without(value, place)
-            for value, place in zip(values, places, strict=True)
-        ]
-
-    full = run(x, values)
-    silent = run(x, without([outputs for _, outputs, _ in weights]))
-    unread = run(x, without([inputs for _, _, inputs in weights]))
-    zero = run(_without(x, call.channel_axis), values)
-    same = np.allclose(unread, zero, rtol=1e-3, atol=1e-3)
+    full = _run(call, x, weights, values)
+    silent = run_without([outputs for _, outputs, _ in weights])
+    unread = run_without([inputs for _, _, inputs in weights])
+    zero = _run(call, _without(x, call.channel_axis), weights, values)
     rest = [np.delete(y, 0, axis) for y in (full, silent)]
     channel = np.take(silent, 0, axis)
-    if not same or not np.allclose(*rest, rtol=1e-3, atol=1e-3):
-        return None
-    return channel.flat[0] if np.ptp(channel) == 0 else None
+    is_as_told = all(
+        np.allclose(*pair, rtol=1e-3, atol=1e-3)
+        for pair in (rest, (unread, zero))
+    )
+    return channel.flat[0] if is_as_told and np.ptp(channel) == 0 else None
 
 
 def _run(call, x, weights, values):
@@ -112,7 +121,9 @@ def _run(call, x, weights, values):
 
 
 def _without(values, axis):
-    """The values, with zeros at the first index of an axis."""
+    """The values, with zeros at the first index of an axis, if there is one."""
+    if axis is None:
+        return values
     values = np.moveaxis(values.copy(), axis, 0)
     values[0] = 0
     return np.moveaxis(values, 0, axis)

@@ -6,9 +6,6 @@ class LabelsDistillation(keras.distillation.DistillationLoss):
     """Labels that are each on or off, matched one by one.
 
     `T**2 * mean(KL(sigmoid(teacher / T) || sigmoid(student / T)))`, of logits.
-
-    Args:
-        temperature: Positive float.
     """
 
     def __init__(self, temperature=3.0):

@@ -38,7 +38,6 @@ def check_shapes(loss, teacher_shape, student_shape, what: str) -> None:
     """Raises a ValueError unless two shapes are equal where both are known.
 
     Args:
-        loss: `LayerLoss`, for the names in the message.
         teacher_shape: Tuple of integers or None.
         student_shape: Tuple of integers or None.
         what: What the shapes are of, for the message.

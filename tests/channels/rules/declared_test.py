@@ -47,14 +47,37 @@ class Gated(Projection):
         return super().call(x) * self.gate
 
 
+class GatedLinear(Projection):
+    """Two halves in one weight."""
+
+    def build(self, shape):
+        shape = (2 * self.width, 1, shape[-1])
+        self.matrix = self.add_weight(shape=shape)
+        self.offset = self.add_weight(shape=(2 * self.width,))
+
+    def call(self, x):
+        x = ops.matmul(x, ops.transpose(self.matrix[:, 0])) + self.offset
+        return x[..., : self.width] * ops.sigmoid(x[..., self.width :])
+
+
 class Averaged(layers.Layer):
     """Without an argument that counts its channels."""
 
     def build(self, shape):
-        self.matrix = self.add_weight(shape=(shape[-1], 4))
+        self.matrix = self.add_weight(shape=(shape[-1], self.made(shape)))
+
+    def made(self, shape):
+        return 4
 
     def call(self, x):
         return x @ self.matrix
+
+
+class Mixed(Averaged):
+    """Makes as many channels as it reads."""
+
+    def made(self, shape):
+        return shape[-1]
 
 
 WEIGHTS = (
@@ -120,7 +143,7 @@ def test_an_input_that_leaves_a_constant_stays(register, same_as_masked):
     assert [plan.num_kept(group) for group in plan.groups] == [8, 3, 2]
 
 
-@pytest.mark.parametrize("kind", [Residual, Normalized, Gated])
+@pytest.mark.parametrize("kind", [Residual, Normalized, Gated, GatedLinear])
 def test_a_layer_that_computes_otherwise_stays_whole(kind, register):
     register(kind)
     plan = keras_eff.plan_channels(between(kind(6, name="own")), 0.5)
@@ -134,6 +157,12 @@ def test_outputs_that_no_argument_counts_stay(register, same_as_masked):
     plan = same_as_masked(between(Averaged(name="own")), 0.5)
     assert [plan.num_kept(group) for group in plan.groups] == [4, 4, 2]
     assert "is registered without `size`" in plan.groups[1].reason
+
+
+def test_inputs_stay_where_they_may_count_the_outputs(register):
+    register(Mixed, (WeightEntry("matrix"),), size=None)
+    plan = keras_eff.plan_channels(between(Mixed()), 0.5)
+    assert [plan.num_kept(group) for group in plan.groups] == [8, 8, 2]
 
 
 def test_a_layer_that_cannot_be_built_smaller_is_named(register):
