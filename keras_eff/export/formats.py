@@ -64,11 +64,7 @@ def type_name(value):
 
 
 def check_format(quantize: str | None, is_aware: bool) -> str:
-    """The name of the format of a file.
-
-    Args:
-        is_aware: Whether the model has `FakeQuant` layers.
-    """
+    """The name of the format of a file."""
     quantize = read_choice("quantize", type_name(quantize), _QUANTIZE)
     if is_aware and quantize == "int16x8":
         raise ValueError(
@@ -93,11 +89,7 @@ def check_options(
     io_dtype: str | None,
     sparse: bool,
 ) -> str:
-    """Raises unless a format takes the arguments; the `io_dtype`.
-
-    Args:
-        is_aware: Whether the model has `FakeQuant` layers.
-    """
+    """Raises unless a format takes the arguments; the `io_dtype`."""
     chosen = FORMATS[name]
     io_dtype = type_name(io_dtype)
     if chosen.is_integer and not is_aware and samples is None:
