@@ -21,9 +21,7 @@ _BUGS = (NotImplementedError, RecursionError)
 
 
 def run_program(
-    command: click.Command,
-    name: str,
-    arguments: Sequence[str] | None = None,
+    command: click.Command, name: str, arguments: Sequence[str] | None = None
 ) -> int:
     """Runs a command and returns its exit code.
 

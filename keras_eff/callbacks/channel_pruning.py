@@ -20,12 +20,10 @@ from keras_eff.channels.weight_averages import averages_of
 from keras_eff.distillation.method_patches import in_scope_of
 from keras_eff.graph.walk import check_graph
 from keras_eff.graph.walk import is_graph
+from keras_eff.pruning.pruning_plan import FAR
 from keras_eff.pruning.pruning_plan import TRAIN_LONGER
 from keras_eff.renamed import renamed_arguments
 from keras_eff.renamed import renamed_attribute
-
-# A step after any training.
-_FAR = 2**40
 
 
 class ChannelPruning(keras.callbacks.Callback):
@@ -163,7 +161,7 @@ class ChannelPruning(keras.callbacks.Callback):
             return
         # Where a traced function takes variables for constants, it is stale.
         self.model.train_function = None
-        asked = float(self.schedule(_FAR))
+        asked = float(self.schedule(FAR))
         if not self._has_told and self._is_short(self._asked, asked):
             warnings.warn(
                 f"{self.schedule} has not come to its end: it asks for a share "
@@ -198,7 +196,7 @@ class ChannelPruning(keras.callbacks.Callback):
         batches *= self.params["epochs"] - epoch
         end = self._step + batches // accumulation_steps(self.model)
         last = end // self.interval * self.interval
-        reached, asked = float(self.schedule(last)), float(self.schedule(_FAR))
+        reached, asked = float(self.schedule(last)), float(self.schedule(FAR))
         if not self._is_short(reached, asked):
             return False
         warnings.warn(

@@ -72,10 +72,7 @@ class _Recorder:
         )
         depth = max((self.outputs[p].depth for p in sources), default=0)
         merges = max((self.outputs[p].merges for p in sources), default=0)
-        counts = (
-            depth + _kernels(operation),
-            merges + (len(set(sources)) > 1),
-        )
+        counts = (depth + _kernels(operation), merges + (len(set(sources)) > 1))
         tensors = keras.tree.flatten(returned)
         for number, tensor in enumerate(tensors):
             name = operation.name + (f":{number}" if len(tensors) > 1 else "")

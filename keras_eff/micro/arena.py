@@ -35,10 +35,7 @@ class Arena:
 
 
 def arena_size(
-    path: str | os.PathLike,
-    *,
-    max_bytes: int = 2**26,
-    timeout_s: float = 600.0,
+    path: str | os.PathLike, *, max_bytes: int = 2**26, timeout_s: float = 600.0
 ) -> Arena:
     """Finds the tensor arena that a .tflite file needs on a microcontroller.
 

@@ -80,14 +80,7 @@ def calibrate(
     """
     check_graph(model, "keras_eff.calibrate")
     samples = check_samples(model, samples)
-    set_ranges(
-        model,
-        samples,
-        method,
-        percentile=percentile,
-        batch_size=batch_size,
-        verbose=verbose,
-    )
+    set_ranges(model, samples, method, percentile, batch_size, verbose)
     warn_of_poor_samples(model, samples, finds_ranges=True)
     return model
 
@@ -96,7 +89,6 @@ def set_ranges(
     model,
     samples: list[np.ndarray],
     method="minmax",
-    *,
     percentile=0.9999,
     batch_size=32,
     verbose="auto",

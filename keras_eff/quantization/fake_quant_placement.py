@@ -40,13 +40,7 @@ class Placement(Rewriter):
     """
 
     def __init__(
-        self,
-        rules,
-        keeps,
-        width_of,
-        rounding,
-        input_range,
-        float_inputs=False,
+        self, rules, keeps, width_of, rounding, input_range, float_inputs=False
     ):
         super().__init__(rules, keeps)
         self.width_of = width_of

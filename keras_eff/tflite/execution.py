@@ -35,9 +35,7 @@ class Execution:
 
 
 def execute(
-    path: str | os.PathLike,
-    inputs: list[np.ndarray],
-    timeout_s: float = 600.0,
+    path: str | os.PathLike, inputs: list[np.ndarray], timeout_s: float = 600.0
 ) -> Execution:
     """Runs a .tflite file under the default delegate and under builtin kernels.
 
@@ -69,9 +67,7 @@ def execute(
 
 
 def execute_unchecked(
-    path: str | os.PathLike,
-    inputs: list[np.ndarray],
-    timeout_s: float = 600.0,
+    path: str | os.PathLike, inputs: list[np.ndarray], timeout_s: float = 600.0
 ) -> Execution:
     """Runs a file as `execute` does, without reading what it holds before."""
     _check_counts(inputs)

@@ -37,7 +37,7 @@ class _Address(click.ParamType):
 
 @click.command(
     # What follows the script is the script's own.
-    context_settings={"allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False}
 )
 @click.argument("script")
 @click.argument(

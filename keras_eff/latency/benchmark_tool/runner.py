@@ -146,23 +146,11 @@ class BenchmarkRunner:
             logging.warning("%s: %s", device, fallback)
             warnings.insert(0, fallback)
         title = delegate_title(self.delegate)
-        return Latency(
-            median_ms=log.median_ms,
-            mean_ms=log.mean_ms,
-            min_ms=log.min_ms,
-            p5_ms=log.p5_ms,
-            p95_ms=log.p95_ms,
-            std_ms=log.std_ms,
-            init_ms=log.init_ms,
-            num_runs=log.num_runs,
-            num_threads=num_threads,
-            peak_memory_mb=log.peak_memory_mb,
-            runner=f"{self._tool} {log.dialect} {title}",
-            device=device,
-            op_profile=log.op_profile,
-            delegations=log.delegations,
-            warnings=tuple(warnings),
-        )
+        known = {field.name for field in dataclasses.fields(Latency)}
+        found = {name: x for name, x in vars(log).items() if name in known}
+        found |= {"num_threads": num_threads, "device": device}
+        found["runner"] = f"{self._tool} {log.dialect} {title}"
+        return Latency(**{**found, "warnings": tuple(warnings)})
 
 
 def _telling(output):
