@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from keras_eff.messages import log_to_stderr
-from keras_eff.messages import tell_error
+from keras_eff import messages
 
 CHECK_FAILED = 1
 USER_ERROR = 2
@@ -21,9 +20,7 @@ _BUGS = (NotImplementedError, RecursionError)
 
 
 def run_program(
-    command: click.Command,
-    name: str,
-    arguments: Sequence[str] | None = None,
+    command: click.Command, name: str, arguments: Sequence[str] | None = None
 ) -> int:
     """Runs a command and returns its exit code.
 
@@ -38,7 +35,7 @@ def run_program(
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        with log_to_stderr():
+        with messages.log_to_stderr():
             code = _exit_code(command, name, arguments)
         # None in a process without standard output.
         if sys.stdout is not None:
@@ -71,7 +68,7 @@ def _exit_code(command, name, arguments):
         code, reason = USER_ERROR, error
     except RuntimeError as error:
         code, reason = CHECK_FAILED, error
-    tell_error(reason)
+    messages.tell_error(reason)
     return code
 
 

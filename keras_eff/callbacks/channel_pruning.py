@@ -3,12 +3,10 @@ import warnings
 import keras
 from keras import ops
 
-from keras_eff.arguments import read_choice
-from keras_eff.arguments import read_integer
+from keras_eff import arguments
+from keras_eff import renamed
+from keras_eff.callbacks import steps
 from keras_eff.callbacks.after_history import after_history
-from keras_eff.callbacks.steps import accumulation_steps
-from keras_eff.callbacks.steps import check_schedule
-from keras_eff.callbacks.steps import iterations
 from keras_eff.channels.choice import SCOPES
 from keras_eff.channels.choice import Limits
 from keras_eff.channels.graph import ChannelGraph
@@ -18,14 +16,9 @@ from keras_eff.channels.silent import keep_silent
 from keras_eff.channels.silent import silent
 from keras_eff.channels.weight_averages import averages_of
 from keras_eff.distillation.method_patches import in_scope_of
-from keras_eff.graph.walk import check_graph
-from keras_eff.graph.walk import is_graph
+from keras_eff.graph import walk
+from keras_eff.pruning.pruning_plan import FAR
 from keras_eff.pruning.pruning_plan import TRAIN_LONGER
-from keras_eff.renamed import renamed_arguments
-from keras_eff.renamed import renamed_attribute
-
-# A step after any training.
-_FAR = 2**40
 
 
 class ChannelPruning(keras.callbacks.Callback):
@@ -95,9 +88,9 @@ class ChannelPruning(keras.callbacks.Callback):
         - [Zhu & Gupta, 2017](https://arxiv.org/abs/1710.01878), the schedule
     """
 
-    frequency = renamed_attribute("frequency", "interval")
+    frequency = renamed.renamed_attribute("frequency", "interval")
 
-    @renamed_arguments(frequency="interval")
+    @renamed.renamed_arguments(frequency="interval")
     def __init__(
         self,
         schedule,
@@ -112,11 +105,11 @@ class ChannelPruning(keras.callbacks.Callback):
         dataset=None,
     ):
         super().__init__()
-        check_schedule(schedule)
+        steps.check_schedule(schedule)
         self.schedule = schedule
-        self.interval = read_integer("interval", interval, 1)
+        self.interval = arguments.read_integer("interval", interval, 1)
         self.saliency = saliency
-        self.scope = read_choice("scope", scope, SCOPES)
+        self.scope = arguments.read_choice("scope", scope, SCOPES)
         self.skip = skip
         self.dataset = dataset
         self._limits = Limits(multiple_of, min_channels, max_layer_sparsity)
@@ -133,7 +126,7 @@ class ChannelPruning(keras.callbacks.Callback):
     def set_model(self, model):
         super().set_model(model)
         self._forget()
-        if is_graph(model) and not _is_open(model):
+        if walk.is_graph(model) and not _is_open(model):
             self._read()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -163,7 +156,7 @@ class ChannelPruning(keras.callbacks.Callback):
             return
         # Where a traced function takes variables for constants, it is stale.
         self.model.train_function = None
-        asked = float(self.schedule(_FAR))
+        asked = float(self.schedule(FAR))
         if not self._has_told and self._is_short(self._asked, asked):
             warnings.warn(
                 f"{self.schedule} has not come to its end: it asks for a share "
@@ -196,9 +189,9 @@ class ChannelPruning(keras.callbacks.Callback):
         if not batches:
             return False
         batches *= self.params["epochs"] - epoch
-        end = self._step + batches // accumulation_steps(self.model)
+        end = self._step + batches // steps.accumulation_steps(self.model)
         last = end // self.interval * self.interval
-        reached, asked = float(self.schedule(last)), float(self.schedule(_FAR))
+        reached, asked = float(self.schedule(last)), float(self.schedule(FAR))
         if not self._is_short(reached, asked):
             return False
         warnings.warn(
@@ -237,7 +230,7 @@ class ChannelPruning(keras.callbacks.Callback):
                 "own, call `set_model(model)` before it. Received: model=None"
             )
         if self._graph is None:
-            check_graph(self.model, "keras_eff.callbacks.ChannelPruning")
+            walk.check_graph(self.model, "keras_eff.callbacks.ChannelPruning")
             self._read()
         planner = self._planner()
         self._removed = planner.silent()
@@ -254,12 +247,12 @@ class ChannelPruning(keras.callbacks.Callback):
 
     def _iterations(self):
         has_optimizer = getattr(self.model, "optimizer", None) is not None
-        return iterations(self.model) if has_optimizer else 0
+        return steps.iterations(self.model) if has_optimizer else 0
 
     def _steps_made(self):
         """The optimizer's steps; of batches, where it has made none."""
         moved = self._iterations() - self._first
-        batches = self._num_batches // accumulation_steps(self.model)
+        batches = self._num_batches // steps.accumulation_steps(self.model)
         return self._first + (moved or batches)
 
     def _planner(self):
@@ -294,6 +287,6 @@ class ChannelPruning(keras.callbacks.Callback):
 
 def _is_open(model):
     """Whether a model waits for data to know its inputs."""
-    return is_graph(model) and not (
+    return walk.is_graph(model) and not (
         model.built and getattr(model, "inputs", None)
     )

@@ -10,11 +10,8 @@ from absl import logging
 from keras_eff.arguments import read_boolean
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
+from keras_eff.tuning.median_stopping import arguments
 from keras_eff.tuning.median_stopping import median_rule
-from keras_eff.tuning.median_stopping.arguments import check_may_come
-from keras_eff.tuning.median_stopping.arguments import check_names
-from keras_eff.tuning.median_stopping.arguments import inferred_mode
-from keras_eff.tuning.median_stopping.arguments import missing_value
 from keras_eff.tuning.median_stopping.learning_curves import LearningCurves
 from keras_eff.tuning.median_stopping.trial_watch import TrialWatch
 
@@ -119,7 +116,7 @@ class MedianStopping(keras.callbacks.Callback):
         dry_run=False,
     ):
         super().__init__()
-        check_names(monitor, mode, directory)
+        arguments.check_names(monitor, mode, directory)
         self.min_trials = read_integer("min_trials", min_trials, 1)
         self.warmup_epochs = read_integer("warmup_epochs", warmup_epochs, 0)
         self.interval = read_integer("interval", interval, 1)
@@ -177,7 +174,7 @@ class MedianStopping(keras.callbacks.Callback):
             self._first_epoch = epoch
         logs = logs or {}
         if self.monitor not in logs:
-            check_may_come(self.monitor, logs)
+            arguments.check_may_come(self.monitor, logs)
         else:
             self._take(epoch + 1, float(logs[self.monitor]))
         if self._curve is not None:
@@ -186,13 +183,13 @@ class MedianStopping(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         was_training, self._is_training = self._is_training, False
         if was_training and self._curve is None:
-            raise missing_value(self.monitor, logs or {})
+            raise arguments.missing_value(self.monitor, logs or {})
 
     def _take(self, epoch, value):
         if self._curve is None:
             self._curve = self._continued() or self._begun()
         if self.mode is None:
-            self.mode = inferred_mode(self.monitor, self.model)
+            self.mode = arguments.inferred_mode(self.monitor, self.model)
         self._curves.add(self._curve, epoch, value)
         if self._decides_after(epoch):
             self._decide(epoch)

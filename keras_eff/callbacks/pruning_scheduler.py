@@ -2,14 +2,13 @@ import copy
 
 import keras
 
+from keras_eff import renamed
 from keras_eff.arguments import read_choice
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
+from keras_eff.callbacks import steps
 from keras_eff.callbacks.after_history import after_history
 from keras_eff.callbacks.after_history import is_before_history
-from keras_eff.callbacks.steps import StepCounter
-from keras_eff.callbacks.steps import accumulation_steps
-from keras_eff.callbacks.steps import check_schedule
 from keras_eff.pruning import mask_update
 from keras_eff.pruning import pruning_plan
 from keras_eff.pruning.dense_gradients import DenseGradients
@@ -23,8 +22,6 @@ from keras_eff.pruning.saliency import SALIENCIES
 from keras_eff.pruning.saliency import WeightStatistics
 from keras_eff.pruning.saliency import check_dataset
 from keras_eff.pruning.saliency import saliencies_of
-from keras_eff.renamed import renamed_arguments
-from keras_eff.renamed import renamed_attribute
 
 _OR_FUNCTION = "or a function"
 
@@ -104,10 +101,10 @@ class PruningScheduler(keras.callbacks.Callback):
         - [Molchanov et al., 2019](https://arxiv.org/abs/1906.10771), "taylor"
     """
 
-    data = renamed_attribute("data", "dataset")
-    frequency = renamed_attribute("frequency", "interval")
+    data = renamed.renamed_attribute("data", "dataset")
+    frequency = renamed.renamed_attribute("frequency", "interval")
 
-    @renamed_arguments(
+    @renamed.renamed_arguments(
         data="dataset",
         frequency="interval",
         scope=("distribution", {"layer": "uniform"}),
@@ -125,7 +122,7 @@ class PruningScheduler(keras.callbacks.Callback):
     ):
         super().__init__()
         if schedule is not None:
-            check_schedule(schedule)
+            steps.check_schedule(schedule)
         if not callable(saliency):
             read_choice("saliency", saliency, SALIENCIES, also=_OR_FUNCTION)
         if not callable(regrow_fraction):
@@ -222,12 +219,12 @@ class PruningScheduler(keras.callbacks.Callback):
         params = self.params or {}
         batches, epochs = params.get("steps"), params.get("epochs")
         counted = self._counter.num_batches if self._counter else 0
-        self._counter = StepCounter(model, counted, num_ended > 0)
+        self._counter = steps.StepCounter(model, counted, num_ended > 0)
         self._step = self._counter.step(model)
         end = None
         if batches and epochs:
             left = (epochs - epoch) * batches - num_ended
-            end = self._step + left // accumulation_steps(model)
+            end = self._step + left // steps.accumulation_steps(model)
         pools = pruning_plan.pools(model, self.schedule)
         self._asked = pruning_plan.check_end(
             pools, self.distribution, self.interval, end

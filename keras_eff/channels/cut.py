@@ -7,13 +7,10 @@ import numpy as np
 
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.layer_dependencies import LayerDependencies
+from keras_eff.graph import cloning
+from keras_eff.graph import walk
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import with_transforms
 from keras_eff.graph.rewriter import Rewriter
-from keras_eff.graph.walk import copy_bare
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import rebuild
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import assign
 from keras_eff.layers.cloning import layers_of
@@ -37,7 +34,7 @@ class Cutter(Rewriter):
         call = self.graph.original(call)
         self.begin(call)
         layer = self.graph.layers[id(call.operation)]
-        if is_graph(call.operation):
+        if walk.is_graph(call.operation):
             return self.nested(call)
         if layer.parts and self._is_cut(layer):
             opening = self.graph.openings[id(call.outputs[0])]
@@ -84,7 +81,7 @@ class Cutter(Rewriter):
         ]
 
         def make():
-            smaller = rebuild(model, self.rule, shapes=shapes)
+            smaller = walk.rebuild(model, self.rule, shapes=shapes)
             return self._named(smaller, self.graph.layers[id(model)])
 
         return self.replace(call, make, None)
@@ -101,12 +98,12 @@ class Cutter(Rewriter):
         if self.new_bias(layer) is not None:
             changes["use_bias"] = True
         if isinstance(operation, TransformedWeights):
-            chain = [clone(step) for step in operation.transforms]
-            copy = with_transforms(operation, chain, **changes)
+            chain = [cloning.clone(step) for step in operation.transforms]
+            copy = cloning.with_transforms(operation, chain, **changes)
         elif isinstance(operation, keras.layers.Layer):
-            copy = clone(operation, **changes)
+            copy = cloning.clone(operation, **changes)
         else:
-            copy = copy_bare(operation)
+            copy = walk.copy_bare(operation)
             vars(copy).update(changes)
         return self._named(copy, layer)
 

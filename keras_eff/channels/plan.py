@@ -8,8 +8,7 @@ import math
 import keras
 import numpy as np
 
-from keras_eff.channels.cut import Cutter
-from keras_eff.channels.cut import silence
+from keras_eff.channels import cut
 from keras_eff.channels.graph import ChannelGraph
 from keras_eff.channels.groups import ChannelGroup
 from keras_eff.graph.walk import is_graph
@@ -47,7 +46,7 @@ class ChannelPlan:
 
     def remove(self) -> keras.Model:
         """Returns the smaller model, not compiled, with what is left."""
-        return Cutter(self.graph, set(self.removed)).rewrite(self.model)
+        return cut.Cutter(self.graph, set(self.removed)).rewrite(self.model)
 
     @contextlib.contextmanager
     def masked(self):
@@ -55,7 +54,7 @@ class ChannelPlan:
 
         The model computes then what the smaller one does.
         """
-        changes = silence(self.graph, set(self.removed))
+        changes = cut.silence(self.graph, set(self.removed))
         values = [keras.ops.convert_to_numpy(v) for v, _, _ in changes]
         for (variable, gone, held), value in zip(changes, values, strict=True):
             variable.assign(np.where(gone, held, value))
@@ -144,7 +143,7 @@ class ChannelPlan:
 
     @functools.cached_property
     def _cutter(self):
-        return Cutter(self.graph, set(self.removed))
+        return cut.Cutter(self.graph, set(self.removed))
 
     def __str__(self):
         rows = (

@@ -5,30 +5,27 @@ import click
 import numpy as np
 
 import keras_eff
-from keras_eff.command_line.keras_model import load_model
-from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line import keras_model
+from keras_eff.command_line import table
 from keras_eff.command_line.options import json_option
 from keras_eff.command_line.reading import reading
 from keras_eff.command_line.samples import arrange
 from keras_eff.command_line.samples import samples_option
-from keras_eff.command_line.table import Column
-from keras_eff.command_line.table import format_json
-from keras_eff.command_line.table import format_rows
 from keras_eff.program import CHECK_FAILED
 
 _RANDOM_SAMPLES = 16
 _BATCH = 32
 _KERNELS = ("delegate", "builtin")
 _COLUMNS = (
-    Column("kernels", "kernels"),
-    Column("output", "output"),
-    Column("max difference", "max_abs_error", ",.4g"),
-    Column("mean, share of max", "mean_share", ",.4g"),
-    Column("mean, LSB", "mean_lsb", ",.4g"),
-    Column("top-1 agreement", "agreement", ".4f"),
-    Column("R2", "r2", ",.4f"),
-    Column("worst channel", "worst_channel"),
-    Column("its R2", "worst_channel_r2", ",.4g"),
+    table.Column("kernels", "kernels"),
+    table.Column("output", "output"),
+    table.Column("max difference", "max_abs_error", ",.4g"),
+    table.Column("mean, share of max", "mean_share", ",.4g"),
+    table.Column("mean, LSB", "mean_lsb", ",.4g"),
+    table.Column("top-1 agreement", "agreement", ".4f"),
+    table.Column("R2", "r2", ",.4f"),
+    table.Column("worst channel", "worst_channel"),
+    table.Column("its R2", "worst_channel_r2", ",.4g"),
 )
 
 
@@ -88,7 +85,7 @@ def compare(first, second, samples, tolerance, min_agreement, as_json):
         "min_agreement": min_agreement,
         "passed": all(verdicts.values()),
     }
-    print(format_json(result) if as_json else _text(result, verdicts))
+    print(table.format_json(result) if as_json else _text(result, verdicts))
     return 0 if result["passed"] else CHECK_FAILED
 
 
@@ -154,8 +151,8 @@ def _from_file(path, samples):
 
 
 def _from_model(path, samples):
-    with quiet_tensorflow():
-        model = load_model(path)
+    with keras_model.quiet_tensorflow():
+        model = keras_model.load_model(path)
         # Here, as two files are compared without Keras.
         from keras_eff.export.comparison import keras_outputs
         from keras_eff.graph import walk as graph
@@ -225,7 +222,7 @@ def _text(result, verdicts):
         f"samples {result['num_samples']:,}"
         + ", random: give --samples for real ones" * result["is_random"],
         "",
-        format_rows(_COLUMNS, rows),
+        table.format_rows(_COLUMNS, rows),
         *_constant_lines(result["outputs"]),
     ]
     for name, is_passed in verdicts.items():

@@ -3,8 +3,7 @@ import dataclasses
 import click
 
 import keras_eff
-from keras_eff.command_line.keras_model import load_model
-from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line import keras_model
 from keras_eff.command_line.options import given
 from keras_eff.command_line.options import input_shapes_option
 from keras_eff.command_line.options import json_option
@@ -81,12 +80,12 @@ def convert(model_path, path, samples, as_json, **options):
         --samples=x.npy
       keras-eff convert trained_with_fake_quant.keras model.tflite
     """
-    with quiet_tensorflow():
+    with keras_model.quiet_tensorflow():
         # Here: it imports Keras.
         from keras_eff.export.arguments import check_backend
 
         check_backend("keras-eff convert")
-        model = load_model(model_path)
+        model = keras_model.load_model(model_path)
         report = keras_eff.export.to_tflite(
             model, path, samples=samples, **given(options)
         )

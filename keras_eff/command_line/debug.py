@@ -1,8 +1,7 @@
 import click
 
 import keras_eff
-from keras_eff.command_line.keras_model import load_model
-from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line import keras_model
 from keras_eff.command_line.samples import samples_option
 
 
@@ -21,7 +20,7 @@ def debug(model_path, path, samples, plot):
       keras-eff debug model.keras model.tflite --samples=x.npy
       keras-eff debug model.keras model.tflite --samples=x.npy --plot=e.png
     """
-    with quiet_tensorflow():
-        model = load_model(model_path)
+    with keras_model.quiet_tensorflow():
+        model = keras_model.load_model(model_path)
         report = keras_eff.export.debug(model, path, samples, plot=plot)
     print(report)

@@ -3,8 +3,7 @@ import pathlib
 import click
 
 import keras_eff
-from keras_eff.command_line.keras_model import load_model
-from keras_eff.command_line.keras_model import quiet_tensorflow
+from keras_eff.command_line import keras_model
 from keras_eff.command_line.options import given
 from keras_eff.command_line.samples import samples_option
 
@@ -43,8 +42,8 @@ def edgetpu(source, path, samples, **options):
       keras-eff edgetpu int8.tflite int8_edgetpu.tflite --num_segments=2
     """
     is_model = pathlib.Path(source).suffix == ".keras"
-    with quiet_tensorflow():
-        model = load_model(source) if is_model else source
+    with keras_model.quiet_tensorflow():
+        model = keras_model.load_model(source) if is_model else source
         report = keras_eff.export.to_edgetpu(
             model, path, samples, **given(options)
         )

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 import keras_eff
-from keras_eff.command_line.table import Column
-from keras_eff.command_line.table import format_csv
-from keras_eff.command_line.table import format_rows
+from keras_eff.command_line import table
 
 _CSV_KEYS = (
     *("file", "size_bytes", "median_ms", "p5_ms", "p95_ms", "mean_ms"),
@@ -26,18 +24,18 @@ _TIMES = {
 # Below 0.1 ms, the times have digits down to 10 ns.
 _SHORT_MS = 0.1
 _CIRCUMSTANCES = (
-    Column("runs", "num_runs", ",d"),
-    Column("threads", "num_threads", ",d"),
-    Column("runner", "runner"),
-    Column("device", "device"),
+    table.Column("runs", "num_runs", ",d"),
+    table.Column("threads", "num_threads", ",d"),
+    table.Column("runner", "runner"),
+    table.Column("device", "device"),
 )
-_ERROR = Column("error", "error")
+_ERROR = table.Column("error", "error")
 _ERROR_WIDTH = 50
 _OPERATORS = (
-    Column("operator", "op"),
-    Column("name", "name"),
-    Column("ms", "ms", ",.4f"),
-    Column("share", "share", ".3f"),
+    table.Column("operator", "op"),
+    table.Column("name", "name"),
+    table.Column("ms", "ms", ",.4f"),
+    table.Column("share", "share", ".3f"),
 )
 _TOP_OPERATORS = 10
 _NAME_WIDTH = 40
@@ -67,7 +65,7 @@ def failed_row(path: str, device: str | None, error: Exception) -> dict:
 
 def csv_lines(rows: Iterable[Mapping], *, has_header: bool) -> str:
     """Returns rows as CSV, without the figures of single operators."""
-    return format_csv(_CSV_KEYS, map(_flat, rows), has_header=has_header)
+    return table.format_csv(_CSV_KEYS, map(_flat, rows), has_header=has_header)
 
 
 def describe(rows: Sequence[Mapping]) -> str:
@@ -77,7 +75,7 @@ def describe(rows: Sequence[Mapping]) -> str:
         row["error"] = row["error"] and _short(row["error"], _ERROR_WIDTH)
     shared = [c for c in _CIRCUMSTANCES if _is_shared(c, flat)]
     others = [c for c in _CIRCUMSTANCES if c not in shared]
-    parts = [format_rows([*_columns(rows), *others, _ERROR], flat)]
+    parts = [table.format_rows([*_columns(rows), *others, _ERROR], flat)]
     caption = [f"{c.title} {_shared_text(c, flat)}" for c in shared]
     if caption:
         parts.append("; ".join(caption))
@@ -89,12 +87,12 @@ def _columns(rows):
     means = [row["mean_ms"] for row in rows if row["mean_ms"]]
     spec = ",.5f" if min(means, default=1.0) < _SHORT_MS else ",.3f"
     return (
-        Column("file", "file"),
-        Column("bytes", "size_bytes", ",d"),
-        *(Column(title, key, spec) for title, key in _TIMES.items()),
-        Column("init ms", "init_ms", ",.2f"),
-        Column("peak MB", "peak_memory_mb", ",.1f"),
-        Column("delegated", "delegated"),
+        table.Column("file", "file"),
+        table.Column("bytes", "size_bytes", ",d"),
+        *(table.Column(title, key, spec) for title, key in _TIMES.items()),
+        table.Column("init ms", "init_ms", ",.2f"),
+        table.Column("peak MB", "peak_memory_mb", ",.1f"),
+        table.Column("delegated", "delegated"),
     )
 
 
@@ -141,7 +139,7 @@ def _operators(row):
     title = f"operators of {row['file']} on {row['device']}"
     if len(slowest) > len(shown):
         title += f", the slowest {len(shown)} of {len(slowest)}"
-    return f"{title}\n{format_rows(_OPERATORS, shown)}"
+    return f"{title}\n{table.format_rows(_OPERATORS, shown)}"
 
 
 def _short(text, width):

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
+from keras_eff import program
 from keras_eff.messages import tell_error
-from keras_eff.program import CHECK_FAILED
-from keras_eff.program import USER_ERROR
 
 
 @contextlib.contextmanager
@@ -44,4 +43,4 @@ def show_readable(
         tell_error(error)
     if not errors:
         return 0
-    return CHECK_FAILED if found else USER_ERROR
+    return program.CHECK_FAILED if found else program.USER_ERROR

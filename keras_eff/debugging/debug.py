@@ -2,8 +2,7 @@ import numpy as np
 
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
-from keras_eff.debugging.debug_report import DebugReport
-from keras_eff.debugging.debug_report import TensorError
+from keras_eff.debugging import debug_report
 from keras_eff.debugging.error_plot import error_plot
 from keras_eff.debugging.file_tensors import file_tensors
 from keras_eff.debugging.layer_outputs import layer_outputs
@@ -20,7 +19,7 @@ _MOST_SAMPLES = 16
 _MOST_DB = 40.0
 
 
-def debug(model, path, samples, *, plot=None) -> DebugReport:
+def debug(model, path, samples, *, plot=None) -> debug_report.DebugReport:
     """Finds the layers in which a .tflite file departs from a Keras model.
 
     The file runs on the samples in the builtin kernels, in a process of its
@@ -80,7 +79,7 @@ def debug(model, path, samples, *, plot=None) -> DebugReport:
     tensors = file_tensors(path, samples)
     outputs, places = _matched(open_registered(model), samples, tensors)
     rows = _rows(tensors, outputs, places, len(samples))
-    report = DebugReport(
+    report = debug_report.DebugReport(
         path=str(path),
         rows=tuple(rows),
         num_unmatched=len(tensors) - len(places),
@@ -151,7 +150,7 @@ def _row(tensor, output, ratio, before, ends):
     errors = np.abs(output.values.astype("float64") - tensor.values)
     drop = np.clip(before, 0.0, _MOST_DB) - np.clip(ratio, 0.0, _MOST_DB)
     scale = tensor.scale
-    return TensorError(
+    return debug_report.TensorError(
         layer=output.name,
         op=tensor.op,
         tensor=tensor.index,

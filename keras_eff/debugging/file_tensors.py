@@ -9,10 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff import child_process
 from keras_eff.atomic_write import temporary_folder
-from keras_eff.tflite.flatbuffer import is_constant
-from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.flatbuffer import read
+from keras_eff.tflite import flatbuffer
 
 _SCRIPT = Path(__file__).with_name("tensors_script.py")
 _TIMEOUT_S = 600.0
@@ -68,7 +65,7 @@ def file_tensors(
     Returns: The tensors of the main graph in the order of execution, inputs
     first.
     """
-    model = parse(read(path))
+    model = flatbuffer.parse(flatbuffer.read(path))
     graph = model.subgraphs[0]
     if len(graph.inputs) != len(samples):
         raise ValueError(
@@ -105,7 +102,7 @@ def _makers(model, graph):
         inputs = tuple(i for i in sources if i in makers)
         if inputs:
             others = tuple(i for i in sources if i not in makers)
-            name = operator_name(model, operator)
+            name = flatbuffer.operator_name(model, operator)
             for index in operator.outputs:
                 makers.setdefault(int(index), (name, inputs, others))
     return makers
@@ -118,7 +115,7 @@ def _is_weight(model, graph, index):
     if rank < 2 or _is_uniform(model, tensor):
         return False
     makers = [op for op in graph.operators if index in op.outputs]
-    return is_constant(model, tensor) or _unpacks(model, makers)
+    return flatbuffer.is_constant(model, tensor) or _unpacks(model, makers)
 
 
 def _is_uniform(model, tensor):
@@ -129,7 +126,9 @@ def _is_uniform(model, tensor):
 
 
 def _unpacks(model, operators):
-    names = {operator_name(model, operator) for operator in operators}
+    names = {
+        flatbuffer.operator_name(model, operator) for operator in operators
+    }
     return bool(names & {"DEQUANTIZE", "DENSIFY"})
 
 

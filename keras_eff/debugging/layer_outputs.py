@@ -5,12 +5,9 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_eff.graph import walk
 from keras_eff.graph.book import entry_of
 from keras_eff.graph.tensor_notes import TensorNotes
-from keras_eff.graph.walk import Call
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import producer
-from keras_eff.graph.walk import replay
 from keras_eff.layers import FakeQuant
 
 _LEVELS = 255
@@ -49,8 +46,8 @@ def layer_outputs(model, inputs: list[np.ndarray]) -> list[LayerOutput]:
     recorder = _Recorder()
     tensors = [keras.ops.convert_to_tensor(array) for array in inputs]
     for old, tensor in zip(model.inputs, tensors, strict=True):
-        recorder.add(producer(old).name, tensor, frozenset(), (0, 0), None)
-    ends = keras.tree.flatten(replay(model, tensors, recorder.rule))
+        recorder.add(walk.producer(old).name, tensor, frozenset(), (0, 0), None)
+    ends = keras.tree.flatten(walk.replay(model, tensors, recorder.rule))
     for number, tensor in reversed(list(enumerate(ends))):
         recorder.mark_end(tensor, number)
     return recorder.outputs
@@ -61,10 +58,10 @@ class _Recorder:
         self.outputs = []
         self._places = TensorNotes()
 
-    def rule(self, call: Call):
+    def rule(self, call: walk.Call):
         operation = call.operation
-        if is_graph(operation):
-            return replay(operation, _tensors(call), self.rule)
+        if walk.is_graph(operation):
+            return walk.replay(operation, _tensors(call), self.rule)
         returned = operation(*call.args, **call.kwargs)
         sources = [self._places[x] for x in _tensors(call)]
         ancestors = frozenset(sources).union(
@@ -72,10 +69,7 @@ class _Recorder:
         )
         depth = max((self.outputs[p].depth for p in sources), default=0)
         merges = max((self.outputs[p].merges for p in sources), default=0)
-        counts = (
-            depth + _kernels(operation),
-            merges + (len(set(sources)) > 1),
-        )
+        counts = (depth + _kernels(operation), merges + (len(set(sources)) > 1))
         tensors = keras.tree.flatten(returned)
         for number, tensor in enumerate(tensors):
             name = operation.name + (f":{number}" if len(tensors) > 1 else "")

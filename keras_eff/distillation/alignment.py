@@ -12,10 +12,7 @@ def aligned(outputs, student_outputs, names=None, student_names=None):
     if _structure(outputs) == _structure(student_outputs):
         return outputs
     found = keras.tree.flatten(outputs)
-    pair = [
-        _names(outputs, names),
-        _names(student_outputs, student_names),
-    ]
+    pair = [_names(outputs, names), _names(student_outputs, student_names)]
     are_dicts = [isinstance(x, dict) for x in (outputs, student_outputs)]
     is_by_place = len(found) == 1 or not any(are_dicts)
     if None not in pair and set(pair[0]) == set(pair[1]) and any(are_dicts):

@@ -5,8 +5,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from keras_eff.distillation.compiled_losses import CompiledLoss
-from keras_eff.distillation.compiled_losses import losses_of_outputs
+from keras_eff.distillation import compiled_losses
 from keras_eff.distillation.distillation_loss import mended
 from keras_eff.distillation.distillation_loss import unreduced
 from keras_eff.distillation.logits import check_activation
@@ -66,7 +65,7 @@ def terms_of(student, outputs, activations, from_logits) -> list[Term]:
             zip(
                 flat,
                 activations,
-                losses_of_outputs(student, outputs),
+                compiled_losses.losses_of_outputs(student, outputs),
                 strict=True,
             )
         )
@@ -110,7 +109,7 @@ def _kind(index, compiled, output, activation, from_logits):
     return kind
 
 
-def _name_of(compiled: CompiledLoss):
+def _name_of(compiled: compiled_losses.CompiledLoss):
     given = compiled.given
     if given is None or isinstance(given, str):
         return repr(given)

@@ -1,15 +1,11 @@
 import keras
 from keras import ops
 
-from keras_eff.graph.book import SAME_SCALE
-from keras_eff.graph.book import activation_kind
-from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unwrapped
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import producer
+from keras_eff.graph import book
+from keras_eff.graph import walk
 
 _SMALLEST = 1e-30
-_PASSING = ("fake_quant", "keep_float", "linear", *SAME_SCALE)
+_PASSING = ("fake_quant", "keep_float", "linear", *book.SAME_SCALE)
 
 
 def final_activations(model) -> list[str] | None:
@@ -18,7 +14,7 @@ def final_activations(model) -> list[str] | None:
     "linear" stands for any other. None for what is no Sequential or Functional
     model, or is not built, which does not tell.
     """
-    if not isinstance(model, keras.Model) or not is_graph(model):
+    if not isinstance(model, keras.Model) or not walk.is_graph(model):
         return None
     if not model.built:
         return None
@@ -95,18 +91,18 @@ def _check_told(role, activation, from_logits):
 
 def _activation(tensor):
     """Of the layer that made a tensor, past those that only pass it on."""
-    operation = producer(tensor)
-    if is_graph(operation):
+    operation = walk.producer(tensor)
+    if walk.is_graph(operation):
         return _activation(operation.outputs[0])
-    kind = kind_of(operation)
+    kind = book.kind_of(operation)
     if kind in _PASSING:
         return _activation(operation.input)
-    layer = unwrapped(operation)
+    layer = book.unwrapped(operation)
     if kind == "time_distributed":
         layer = layer.layer
-        kind = kind_of(layer)
+        kind = book.kind_of(layer)
     if kind not in ("softmax", "sigmoid"):
-        kind = activation_kind(getattr(layer, "activation", None))
+        kind = book.activation_kind(getattr(layer, "activation", None))
     return kind if kind in ("softmax", "sigmoid") else "linear"
 
 

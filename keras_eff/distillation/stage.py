@@ -1,7 +1,6 @@
 import keras
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
+from keras_eff import arguments
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
@@ -37,13 +36,13 @@ class Stage:
     """
 
     def __init__(self, begin_epoch, end_epoch=None, weight=1.0):
-        self.begin_epoch = read_integer("begin_epoch", begin_epoch, 0)
+        self.begin_epoch = arguments.read_integer("begin_epoch", begin_epoch, 0)
         if end_epoch is not None:
-            end_epoch = read_integer(
+            end_epoch = arguments.read_integer(
                 "end_epoch", end_epoch, self.begin_epoch + 1, also="or None"
             )
         self.end_epoch = end_epoch
-        self.weight = read_number("weight", weight, "[0, inf)")
+        self.weight = arguments.read_number("weight", weight, "[0, inf)")
 
     def __call__(self, epoch):
         has_ended = self.end_epoch is not None and epoch >= self.end_epoch

@@ -5,8 +5,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_string
+from keras_eff import arguments
 from keras_eff.atomic_write import atomic_write
 from keras_eff.distillation import fingerprint
 
@@ -86,7 +85,7 @@ class StoredOutputs:
             ValueError: If the folder holds outputs of another data set or
                 teacher.
         """
-        batch_size = read_integer("batch_size", batch_size, 1)
+        batch_size = arguments.read_integer("batch_size", batch_size, 1)
         path = pathlib.Path(path)
         path.mkdir(parents=True, exist_ok=True)
         manifest = _manifest_of(teacher, x, name)
@@ -176,7 +175,7 @@ def _manifest_of(teacher, x, name):
             f"Received: lengths {sorted(sizes)}"
         )
     if name is not None:
-        name = read_string("name", name, also="or None")
+        name = arguments.read_string("name", name, also="or None")
     return {
         "version": _VERSION,
         "data": fingerprint.of_arrays(x),

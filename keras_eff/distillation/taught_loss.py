@@ -4,15 +4,13 @@ import keras
 from keras import ops
 
 from keras_eff.distillation import distillation_loss
+from keras_eff.distillation import logits
+from keras_eff.distillation import targets
 from keras_eff.distillation.distillation_loss import combined_weights
 from keras_eff.distillation.distillation_loss import weights_of_outputs
 from keras_eff.distillation.followed_loss import FollowedLoss
 from keras_eff.distillation.followed_terms import terms_of
-from keras_eff.distillation.logits import check_activation
-from keras_eff.distillation.logits import final_activations
 from keras_eff.distillation.method_patches import ScaledForReplicas
-from keras_eff.distillation.targets import has_outputs
-from keras_eff.distillation.targets import unpacked
 from keras_eff.distillation.teacher import each_logits
 from keras_eff.distillation.teacher import mean_outputs
 from keras_eff.graph.walk import is_graph
@@ -54,7 +52,7 @@ class TaughtLoss:
     @property
     def _activations(self):
         # The first batch may build the student.
-        return final_activations(self._student)
+        return logits.final_activations(self._student)
 
     @property
     def _names(self):
@@ -76,7 +74,7 @@ class TaughtLoss:
             if is_of_logits:
                 for activation, output in zip(activations, flat, strict=True):
                     told = (activation, from_logits, output.shape[-1])
-                    check_activation(role, *told)
+                    logits.check_activation(role, *told)
 
     def _ends(self, outputs):
         """Student and teachers: role, activations, and what was told."""
@@ -133,7 +131,7 @@ class TaughtLoss:
             x=None, y=None, y_pred=None, sample_weight=None, training=True
         ):
             self.was_entered = True
-            labels, weight, for_teacher, weight_of_teacher = unpacked(
+            labels, weight, for_teacher, weight_of_teacher = targets.unpacked(
                 x, y, sample_weight
             )
             self._check_given(for_teacher, y)
@@ -155,7 +153,7 @@ class TaughtLoss:
 
     def _check_given(self, for_teacher, y):
         """Raises a ValueError where the teacher is not given what it takes."""
-        if self._teacher.is_stored and not has_outputs(y):
+        if self._teacher.is_stored and not targets.has_outputs(y):
             raise ValueError(
                 "Stored outputs teach the batch that they belong to: give "
                 "`fit` `y=stored.targets(x, y)`. Received: y without them"
@@ -171,7 +169,7 @@ class TaughtLoss:
 
     def _metrics_of_labels(self, plain):
         def compute_metrics(x, y, y_pred, sample_weight=None):
-            labels, weight, *_ = unpacked(x, y, sample_weight)
+            labels, weight, *_ = targets.unpacked(x, y, sample_weight)
             if labels is None:
                 return self._state.result() | self._mean_loss()
             return plain(x, labels, y_pred, weight)

@@ -7,9 +7,7 @@ from keras_eff.distillation.logits import final_activations
 from keras_eff.distillation.logits import to_logits
 from keras_eff.distillation.teacher_function import call_function
 from keras_eff.distillation.teacher_model import call_model
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import pack_inputs
-from keras_eff.graph.walk import pack_outputs
+from keras_eff.graph import walk
 
 
 class Teacher:
@@ -69,9 +67,9 @@ class _Part:
         self._names = layer_names
         if layer_names:
             self._source = keras.Model(
-                pack_inputs(source, source.inputs),
+                walk.pack_inputs(source, source.inputs),
                 {
-                    "outputs": pack_outputs(source, source.outputs),
+                    "outputs": walk.pack_outputs(source, source.outputs),
                     **{
                         f"layer_{i}": source.get_layer(name).output
                         for i, name in enumerate(layer_names)
@@ -98,7 +96,7 @@ class _Part:
     def activations_like(self, student_outputs, names):
         if self._activations is None:
             return None
-        found = pack_outputs(self._model, self._activations)
+        found = walk.pack_outputs(self._model, self._activations)
         return keras.tree.flatten(self.aligned(found, student_outputs, names))
 
 
@@ -141,7 +139,7 @@ def check_teacher(source, layer_names) -> None:
 
 def check_layers(role, model, layer_names) -> None:
     """Raises a ValueError unless a model has layers of these names."""
-    if not isinstance(model, keras.Model) or not is_graph(model):
+    if not isinstance(model, keras.Model) or not walk.is_graph(model):
         raise ValueError(
             f"Losses between layers need a {role} that is a Sequential or "
             f"Functional model. Received: {type(model).__module__}."

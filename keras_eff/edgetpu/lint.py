@@ -7,8 +7,7 @@ from keras_eff.edgetpu.file_operators import operators
 from keras_eff.edgetpu.operator_limits import LIMITS
 from keras_eff.edgetpu.report import EdgeTpuReport
 from keras_eff.edgetpu.report import EdgeTpuRow
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.flatbuffer import read
+from keras_eff.tflite import flatbuffer
 
 _RULES = pathlib.Path(__file__).with_name("rules.json")
 # What the compiler writes for the part of the graph that it took.
@@ -52,7 +51,7 @@ def lint_edgetpu(path: str | os.PathLike) -> EdgeTpuReport:
     >>> lint.mapped, lint.first_cpu_op.reason
     (0, 'its input 0 is float32')
     """
-    model = parse(read(path))
+    model = flatbuffer.parse(flatbuffer.read(path))
     main, *bodies = (operators(model, i) for i in range(len(model.subgraphs)))
     refusals = _refusals([main, *bodies])
     reasons = _placed(main, [_own_reason(operator) for operator in main])

@@ -11,13 +11,12 @@ from keras_eff.arguments import read_number
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
 from keras_eff.atomic_write import temporary_folder
+from keras_eff.edgetpu import compiler_log
 from keras_eff.edgetpu.compiler import arguments
 from keras_eff.edgetpu.compiler import explain
 from keras_eff.edgetpu.compiler import find_compiler
 from keras_eff.edgetpu.compiler import how_to_compile
 from keras_eff.edgetpu.compiler import run_compiler
-from keras_eff.edgetpu.compiler_log import EdgeTpuLog
-from keras_eff.edgetpu.compiler_log import read_edgetpu_log
 from keras_eff.edgetpu.lint import lint_edgetpu
 from keras_eff.edgetpu.report import EdgeTpuReport
 from keras_eff.export.arguments import check_backend
@@ -203,9 +202,9 @@ def _compile(compiler, source, targets, timeout_s):
     return log
 
 
-def _read_log(text) -> EdgeTpuLog:
+def _read_log(text) -> compiler_log.EdgeTpuLog:
     try:
-        log = read_edgetpu_log(text)
+        log = compiler_log.read_edgetpu_log(text)
     except ValueError as error:
         failure = "printed nothing that it is known to print"
         raise RuntimeError(explain(failure, text)) from error

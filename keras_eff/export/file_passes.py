@@ -57,22 +57,11 @@ def model_file(
 
 
 def _converted(model, options, samples):
-    if options.format.converted_as == "int16x8":
-        return convert_calibrated(
-            model,
-            options.batch_size,
-            options.io_dtype,
-            samples,
-            options.shapes,
-        )
-    return convert(
-        model,
-        options.format.converted_as,
-        options.batch_size,
-        options.io_dtype,
-        options.sparse,
-        options.shapes,
-    )
+    data_type, shapes = options.format.converted_as, options.shapes
+    size = (options.batch_size, options.io_dtype)
+    if data_type == "int16x8":
+        return convert_calibrated(model, *size, samples, shapes)
+    return convert(model, data_type, *size, options.sparse, shapes)
 
 
 def _refuse_zeros_that_are_misread(file: schema.ModelT, options):

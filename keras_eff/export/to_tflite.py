@@ -4,20 +4,16 @@ from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
+from keras_eff.export import arguments
+from keras_eff.export import changing_state
+from keras_eff.export import file_passes
+from keras_eff.export import held_out
 from keras_eff.export.agreement import check_agreement
 from keras_eff.export.agreement import check_exactness
-from keras_eff.export.arguments import check_backend
-from keras_eff.export.arguments import check_suffix
-from keras_eff.export.changing_state import state_in_outputs
-from keras_eff.export.changing_state import warn_of_state
-from keras_eff.export.file_passes import FileOptions
-from keras_eff.export.file_passes import model_file
 from keras_eff.export.float_weights import warn_of_float_weights
 from keras_eff.export.formats import FORMATS
 from keras_eff.export.formats import check_format
 from keras_eff.export.formats import check_options
-from keras_eff.export.held_out import split_samples
-from keras_eff.export.held_out import warn_of_few_samples
 from keras_eff.export.input_shapes import fixed_shapes
 from keras_eff.export.preparation import prepare
 from keras_eff.export.report import Report
@@ -32,10 +28,9 @@ from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.cloning import layers_of
+from keras_eff.tflite import inspection
 from keras_eff.tflite.execution import execute_unchecked
 from keras_eff.tflite.grid import known_grids
-from keras_eff.tflite.inspection import describe
-from keras_eff.tflite.inspection import output_steps
 
 _RANDOM_SAMPLES = 16
 
@@ -207,9 +202,9 @@ def to_tflite(
     ({'FULLY_CONNECTED': 1}, ())
     """
     start = time.perf_counter()
-    check_backend("keras_eff.export.to_tflite")
+    arguments.check_backend("keras_eff.export.to_tflite")
     path = check_path(path)
-    check_suffix(path)
+    arguments.check_suffix(path)
     batch_size = read_integer("batch_size", batch_size, 1)
     min_agreement = read_number("min_agreement", min_agreement, "[0, 1]")
     if tolerance is not None:
@@ -224,20 +219,20 @@ def to_tflite(
     split = None
     if samples is not None:
         samples = check_samples(model, samples)
-        split = split_samples(samples, finds_ranges)
+        split = held_out.split_samples(samples, finds_ranges)
         if min_agreement:
             warn_of_poor_samples(model, samples, finds_ranges)
         if min_agreement and finds_ranges:
-            warn_of_few_samples(split)
+            held_out.warn_of_few_samples(split)
     shapes = fixed_shapes(model, input_shapes, samples, batch_size)
     fitted = None if split is None else split.fitted
     converted = prepare(model, name, fitted, method, io_dtype, verbose)
     if samples is None:
         drawn = random_samples(converted, _RANDOM_SAMPLES, shapes)
-        split = split_samples(drawn, False)
-    state = state_in_outputs(model, split.compared, batch_size)
-    warn_of_state(state)
-    options = FileOptions(
+        split = held_out.split_samples(drawn, False)
+    state = changing_state.state_in_outputs(model, split.compared, batch_size)
+    changing_state.warn_of_state(state)
+    options = file_passes.FileOptions(
         format=chosen,
         io_dtype=io_dtype,
         names=end_names(model),
@@ -247,7 +242,7 @@ def to_tflite(
         keep_names=keep_names,
         shapes=shapes,
     )
-    file = model_file(converted, options, split.fitted)
+    file = file_passes.model_file(converted, options, split.fitted)
     with atomic_write(path, file.data) as temporary:
         execution = execute_unchecked(temporary, split.compared)
 
@@ -260,7 +255,7 @@ def to_tflite(
             converted,
             split,
             execution,
-            output_steps(file.model),
+            inspection.output_steps(file.model),
             # As large as those of the file, for the same random numbers.
             batch_size if state else None,
         )
@@ -268,7 +263,7 @@ def to_tflite(
         check_exactness(model.name, given, meant, limit, explain)
         check_agreement(given, min_agreement, samples is None, explain)
     warn_of_float_weights(file.model, converted, name)
-    contents = describe(file)
+    contents = inspection.describe(file)
     return Report(
         path=str(path),
         size_bytes=contents.size_bytes,

@@ -2,14 +2,8 @@ import math
 
 import keras
 
-from keras_eff.graph.book import WEIGHTED
-from keras_eff.graph.book import is_kernel
-from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unwrapped
-from keras_eff.graph.book import weight_of
-from keras_eff.graph.book import weights_of
-from keras_eff.graph.cloning import clone
-from keras_eff.graph.cloning import with_weight_fake_quant
+from keras_eff.graph import book
+from keras_eff.graph import cloning
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import layers_of
@@ -43,12 +37,12 @@ def round_weights(model, num_bits: int, smallest: int):
 
     def rounded(call, rewriter):
         layer = call.operation
-        name = weight_of(layer).name
-        if math.prod(getattr(unwrapped(layer), name).shape) < smallest:
+        name = book.weight_of(layer).name
+        if math.prod(getattr(book.unwrapped(layer), name).shape) < smallest:
             return rewriter.copy(call)
 
         def make():
-            wrapped.append(with_weight_fake_quant(layer, num_bits))
+            wrapped.append(cloning.with_weight_fake_quant(layer, num_bits))
             return wrapped[-1]
 
         return rewriter.apply(id(layer), make, None, *call.args, **call.kwargs)
@@ -56,8 +50,8 @@ def round_weights(model, num_bits: int, smallest: int):
     if any("float16" in variable.dtype for variable in model.variables):
         # Their values would be rounded once more.
         model = Lowering({}).lower(model)
-    simple, _ = expand(model, lambda op: kind_of(op) not in _TAKEN_APART)
-    rules = {**dict.fromkeys(WEIGHTED, rounded), "unknown": _seen}
+    simple, _ = expand(model, lambda op: book.kind_of(op) not in _TAKEN_APART)
+    rules = {**dict.fromkeys(book.WEIGHTED, rounded), "unknown": _seen}
     new = Rewriter(rules).rewrite(simple)
     done = {id(v) for layer in wrapped for v in layer.variables}
     others = [
@@ -83,7 +77,7 @@ def _seen(call, rewriter):
         return rewriter.copy(call)
     return rewriter.apply(
         id(layer),
-        lambda: clone(layer.layer),
+        lambda: cloning.clone(layer.layer),
         layer.transformed_variables(),
         *call.args,
         **call.kwargs,
@@ -101,7 +95,7 @@ def _weights_of(model):
     return [
         (layer, variable)
         for layer, variable in owners.values()
-        if is_kernel(variable)
+        if book.is_kernel(variable)
     ]
 
 
@@ -117,7 +111,7 @@ def _scale_axes(layer, variable):
 
 
 def _output_axes(layer, variable):
-    for weight in weights_of(layer):
+    for weight in book.weights_of(layer):
         if variable is getattr(layer, weight.name, None):
             return weight.scales
     # Of more axes than those of a matrix, how they are used is not known.

@@ -4,25 +4,18 @@ import keras
 import numpy as np
 from absl import logging
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
+from keras_eff import arguments
 from keras_eff.factorization.factor_plan import FactorPlan
 from keras_eff.factorization.factor_plan import LayerFactors
 from keras_eff.factorization.factor_plan import matrix_of
 from keras_eff.factorization.low_rank import kept_energy
 from keras_eff.factorization.low_rank import rank_for
 from keras_eff.factorization.low_rank import singular_values
-from keras_eff.graph.book import entry_of
-from keras_eff.graph.book import is_kernel
-from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unknown_class
-from keras_eff.graph.book import unwrapped
+from keras_eff.graph import book
+from keras_eff.graph import selection
+from keras_eff.graph import walk
 from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.rewriter import open_registered
-from keras_eff.graph.selection import operations
-from keras_eff.graph.selection import selector
-from keras_eff.graph.walk import check_graph
-from keras_eff.graph.walk import nested_calls
 from keras_eff.layers import TransformedWeights
 
 
@@ -123,9 +116,9 @@ def plan_factors(model, rank=None, energy=None, *, skip=()) -> FactorPlan:
     >>> plan.layers[1].reason
     'no smaller at rank 10'
     """
-    check_graph(model, "keras_eff.factorize")
+    walk.check_graph(model, "keras_eff.factorize")
     rank, energy = _read_rank_or_energy(rank, energy)
-    is_skipped = selector(model, skip)
+    is_skipped = selection.selector(model, skip)
     model = open_registered(model, is_skipped)
     reasons = _reasons(model, is_skipped)
     if isinstance(rank, Mapping):
@@ -149,11 +142,11 @@ def _read_rank_or_energy(rank, energy):
             f"Received: rank={rank!r}, energy={energy!r}"
         )
     if energy is not None:
-        return None, read_number("energy", energy, "(0, 1]")
+        return None, arguments.read_number("energy", energy, "(0, 1]")
     if not isinstance(rank, Mapping):
-        return read_integer("rank", rank, 1), None
+        return arguments.read_integer("rank", rank, 1), None
     return {
-        name: read_integer(f"rank[{name!r}]", number, 1)
+        name: arguments.read_integer(f"rank[{name!r}]", number, 1)
         for name, number in rank.items()
     }, None
 
@@ -161,9 +154,9 @@ def _read_rank_or_energy(rank, energy):
 def _reasons(model, is_skipped):
     """Why each layer stays whole, whatever its rank; None if it need not."""
     reasons = {}
-    for node, _, around in nested_calls(model):
+    for node, _, around in walk.nested_calls(model):
         layer = node.operation
-        if entry_of(layer).factorizes:
+        if book.entry_of(layer).factorizes:
             # Also where only one of its calls is in a model to skip.
             is_whole = any(map(is_skipped, (*around, layer)))
             found = "skip" if is_whole else _reason(layer)
@@ -174,9 +167,9 @@ def _reasons(model, is_skipped):
 def _unknown(model):
     """The classes of layers with kernels of which nothing is known."""
     found = (
-        unknown_class(layer)
-        for layer, _ in operations(model)
-        if any(map(is_kernel, getattr(layer, "weights", ())))
+        book.unknown_class(layer)
+        for layer, _ in selection.operations(model)
+        if any(map(book.is_kernel, getattr(layer, "weights", ())))
     )
     return tuple(dict.fromkeys(name for name in found if name))
 
@@ -184,7 +177,7 @@ def _unknown(model):
 def _reason(layer):
     if isinstance(layer, TransformedWeights):
         return "pruned or quantized"
-    if kind_of(layer) != "weighted":
+    if book.kind_of(layer) != "weighted":
         return "channels first, quantized or LoRA"
     if getattr(layer, "groups", 1) > 1:
         return "groups"
@@ -210,7 +203,7 @@ def _only_named(ranks, reasons):
 
 
 def _row(layer, reason, rank, energy):
-    matrix = matrix_of(unwrapped(layer))
+    matrix = matrix_of(book.unwrapped(layer))
     shape = matrix.shape
     if reason is None:
         values = _values(layer, matrix)

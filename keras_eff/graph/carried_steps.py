@@ -4,8 +4,7 @@ import math
 
 from keras import ops
 
-from keras_eff.graph.book import unwrapped
-from keras_eff.graph.book import weight_of
+from keras_eff.graph import book
 from keras_eff.graph.cloning import clone
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import assign
@@ -24,7 +23,7 @@ def filled(whole, weight, values):
     """A function that gives a part its weights and the state of its steps."""
 
     def fill(part):
-        assign(unwrapped(part), values)
+        assign(book.unwrapped(part), values)
         steps = getattr(part, "transforms", ())
         for old, new in zip(_steps_of(whole, weight), steps, strict=True):
             _carry(old, new, whole)
@@ -55,4 +54,4 @@ def _changes(step, part):
     """The axes of the channels, which another shape has elsewhere."""
     if "channel_axes" not in step.get_config():
         return {}
-    return {"channel_axes": weight_of(part).outputs}
+    return {"channel_axes": book.weight_of(part).outputs}

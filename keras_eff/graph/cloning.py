@@ -2,21 +2,19 @@
 
 import keras
 
-from keras_eff.graph.book import kernels_of
-from keras_eff.graph.book import unwrapped
+from keras_eff.graph import book
 from keras_eff.graph.walk import copy_bare
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
 from keras_eff.layers import WeightTransform
-from keras_eff.layers.cloning import clone_layer
-from keras_eff.layers.cloning import copy_state
+from keras_eff.layers import cloning
 
 
 def clone(operation, adapt=lambda config: config, **changes):
     """A new operation; see `layers.cloning.clone_layer`."""
     if not isinstance(operation, keras.layers.Layer):
         return copy_bare(operation)
-    return clone_layer(operation, adapt, **changes)
+    return cloning.clone_layer(operation, adapt, **changes)
 
 
 def with_weight_fake_quant(layer, num_bits: int):
@@ -31,13 +29,13 @@ def with_weight_fake_quant(layer, num_bits: int):
     last = {step.weight_name: step for step in chain.transforms}
     new = [
         WeightFakeQuant(num_bits, x.scales, weight_name=x.name, dtype="float32")
-        for x in kernels_of(layer)
+        for x in book.kernels_of(layer)
         if x.name not in last or not has_own_grid(last[x.name])
     ]
     if new:
         return chain.with_step(*new)
     copy = clone(layer)
-    copy_state(layer, copy)
+    cloning.copy_state(layer, copy)
     return copy
 
 
@@ -65,7 +63,7 @@ def without_activation(layer):
 def with_transforms(layer, transforms, **changes):
     """A clone, its config changed, that sees its weights through a chain."""
     return TransformedWeights(
-        clone(unwrapped(layer), **changes),
+        clone(book.unwrapped(layer), **changes),
         list(transforms),
         name=layer.name,
         trainable=layer.trainable,

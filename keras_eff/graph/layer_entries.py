@@ -3,37 +3,32 @@
 import keras
 
 from keras_eff import layers
+from keras_eff.graph import affine_terms
+from keras_eff.graph import book
 from keras_eff.graph import entry_functions as functions
-from keras_eff.graph.affine_terms import batch_norm_terms
-from keras_eff.graph.affine_terms import normalization_terms
-from keras_eff.graph.affine_terms import rescaling_terms
-from keras_eff.graph.book import Entry
-from keras_eff.graph.book import WeightEntry
-from keras_eff.graph.book import activation_kind
-from keras_eff.graph.book import bounds_of
-from keras_eff.graph.book import enter_layer
-from keras_eff.graph.book import kind_of
 from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.layers.linear_recurrence import LinearRecurrence
 from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
 from keras_eff.layers.set_mask import SetMask
 from keras_eff.layers.zoneout import Zoneout
 
-_KERNEL = (WeightEntry("kernel"),)
-_TRANSPOSED = (WeightEntry("kernel", (-2,), -1),)
-_DEPTHWISE = (WeightEntry("kernel", (-2, -1)),)
+_KERNEL = (book.WeightEntry("kernel"),)
+_TRANSPOSED = (book.WeightEntry("kernel", (-2,), -1),)
+_DEPTHWISE = (book.WeightEntry("kernel", (-2, -1)),)
 _SEPARABLE = (
-    WeightEntry("depthwise_kernel", (-2, -1)),
-    WeightEntry("pointwise_kernel"),
+    book.WeightEntry("depthwise_kernel", (-2, -1)),
+    book.WeightEntry("pointwise_kernel"),
 )
 # One scale for all rows: they are looked up one by one.
-_EMBEDDINGS = (WeightEntry("embeddings", scales=()),)
-_RECURRENT = (WeightEntry("kernel"), WeightEntry("recurrent_kernel"))
+_EMBEDDINGS = (book.WeightEntry("embeddings", scales=()),)
+_RECURRENT = (book.WeightEntry("kernel"), book.WeightEntry("recurrent_kernel"))
 
 
 def _enter(names, kind="unknown", channels="frozen", **facts):
     for name in names.split():
-        enter_layer(getattr(keras.layers, name), Entry(kind, channels, **facts))
+        book.enter_layer(
+            getattr(keras.layers, name), book.Entry(kind, channels, **facts)
+        )
 
 
 def _kind_of_relu(layer):
@@ -100,17 +95,17 @@ _enter(
     "ReversibleEmbedding",
     weights=(
         *_EMBEDDINGS,
-        WeightEntry("reverse_embeddings", (-1,), -2, scales=()),
+        book.WeightEntry("reverse_embeddings", (-1,), -2, scales=()),
     ),
 )
 _enter("SimpleRNNCell GRUCell LSTMCell", weights=_RECURRENT)
-enter_layer("ConvLSTMCell", Entry(weights=_RECURRENT))
+book.enter_layer("ConvLSTMCell", book.Entry(weights=_RECURRENT))
 _enter("SimpleRNN", channels="recurrent", size="units")
 _enter("GRU", channels="recurrent", size="units", num_gates=3)
 _enter("LSTM", channels="recurrent", size="units", num_gates=4)
 _enter(
     "Bidirectional",
-    lambda layer: kind_of(layer.forward_layer),
+    lambda layer: book.kind_of(layer.forward_layer),
     "bidirectional",
     fits=functions.is_stateless,
 )
@@ -122,18 +117,18 @@ _enter(
     "batch_norm",
     "batch_normalization",
     fits=functions.is_over_last_axis,
-    affine=batch_norm_terms,
+    affine=affine_terms.batch_norm_terms,
 )
 _enter("GroupNormalization", channels="group_normalization")
-_enter("Normalization", "affine", affine=normalization_terms)
-_enter("Rescaling", "affine", "rescaling", affine=rescaling_terms)
+_enter("Normalization", "affine", affine=affine_terms.normalization_terms)
+_enter("Rescaling", "affine", "rescaling", affine=affine_terms.rescaling_terms)
 
 # Functions of each element, but for the softmax.
 _enter(
     "Activation",
-    lambda layer: activation_kind(layer.activation),
+    lambda layer: book.activation_kind(layer.activation),
     "elementwise",
-    bounds=lambda layer: bounds_of(layer.activation),
+    bounds=lambda layer: book.bounds_of(layer.activation),
 )
 _enter("ReLU", _kind_of_relu, "elementwise", bounds=functions.relu_bounds)
 _enter("LeakyReLU", "leaky_relu", "elementwise")
@@ -202,26 +197,28 @@ _enter(
 )
 
 # Of keras_eff.
-enter_layer(
+book.enter_layer(
     layers.DepthwiseSeparable,
-    Entry(kind="composed", channels="depthwise_separable", num_kernels=2),
+    book.Entry(kind="composed", channels="depthwise_separable", num_kernels=2),
 )
-enter_layer(layers.FakeQuant, Entry(kind="fake_quant", channels="rounded"))
-enter_layer(KeepFloat, Entry(kind="keep_float", channels="rounded"))
-enter_layer(
-    LinearRecurrence, Entry(kind="recurrence", fits=functions.is_stateless)
+book.enter_layer(
+    layers.FakeQuant, book.Entry(kind="fake_quant", channels="rounded")
 )
-enter_layer(LocalAttentionPooling, Entry(kind="local_attention"))
-enter_layer(
+book.enter_layer(KeepFloat, book.Entry(kind="keep_float", channels="rounded"))
+book.enter_layer(
+    LinearRecurrence, book.Entry(kind="recurrence", fits=functions.is_stateless)
+)
+book.enter_layer(LocalAttentionPooling, book.Entry(kind="local_attention"))
+book.enter_layer(
     layers.LocalProjectedAttention,
-    Entry(kind="composed", channels="local_attention"),
+    book.Entry(kind="composed", channels="local_attention"),
 )
-enter_layer(layers.ProjectionLayer, Entry(kind="from_integers"))
-enter_layer(
+book.enter_layer(layers.ProjectionLayer, book.Entry(kind="from_integers"))
+book.enter_layer(
     layers.QRNN,
-    Entry(
+    book.Entry(
         kind="composed", channels="quasi_recurrent", fits=functions.is_stateless
     ),
 )
-enter_layer(SetMask, Entry(kind="linear"))
-enter_layer(Zoneout, Entry(kind="linear", channels="unchanged"))
+book.enter_layer(SetMask, book.Entry(kind="linear"))
+book.enter_layer(Zoneout, book.Entry(kind="linear", channels="unchanged"))

@@ -4,11 +4,8 @@ import math
 
 import keras
 
-from keras_eff.graph.book import entry_of
-from keras_eff.graph.book import is_kernel
-from keras_eff.graph.book import unwrapped
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import nested_calls
+from keras_eff.graph import book
+from keras_eff.graph import walk
 
 # Their kernel moves over what they return, others' over what they read.
 _OVER_OUTPUTS = ("convolution", "depthwise", "depthwise_separable", "separable")
@@ -16,7 +13,7 @@ _OVER_OUTPUTS = ("convolution", "depthwise", "depthwise_separable", "separable")
 
 def kernels_in(layer) -> list[keras.Variable]:
     """The kernels and embeddings of a layer, and of the layers inside it."""
-    return [v for v in unwrapped(layer).weights if is_kernel(v)]
+    return [v for v in book.unwrapped(layer).weights if book.is_kernel(v)]
 
 
 def weight_uses(model: keras.Model) -> dict[int, int]:
@@ -27,9 +24,9 @@ def weight_uses(model: keras.Model) -> dict[int, int]:
     Returns: Dict from the ids of variables to numbers of positions.
     """
     uses = {}
-    for node, *_ in nested_calls(model):
+    for node, *_ in walk.nested_calls(model):
         layer = node.operation
-        if is_graph(layer) or not isinstance(layer, keras.layers.Layer):
+        if walk.is_graph(layer) or not isinstance(layer, keras.layers.Layer):
             continue
         for kernel in kernels_in(layer):
             before = uses.get(id(kernel), 0)
@@ -38,7 +35,7 @@ def weight_uses(model: keras.Model) -> dict[int, int]:
 
 
 def _positions(layer, node):
-    is_over_outputs = entry_of(layer).channels in _OVER_OUTPUTS
+    is_over_outputs = book.entry_of(layer).channels in _OVER_OUTPUTS
     tensors = node.outputs if is_over_outputs else node.input_tensors
     if "int" in tensors[0].dtype:
         return 0

@@ -2,14 +2,12 @@
 
 import math
 
+from keras_eff.graph import book
 from keras_eff.graph import entry_functions as functions
-from keras_eff.graph.book import Entry
-from keras_eff.graph.book import enter_functions
-from keras_eff.graph.book import enter_operations
 
 
 def _enter(names, kind="unknown", channels="frozen", **facts):
-    enter_operations(names, Entry(kind, channels, **facts))
+    book.enter_operations(names, book.Entry(kind, channels, **facts))
 
 
 # What moves values about.
@@ -91,13 +89,13 @@ for _names, _kind, _bounds in (
     ("silu swish", "silu", None),
     ("tanh", "tanh", None),
 ):
-    enter_functions(
-        _names, Entry(kind=_kind, channels="elementwise", bounds=_bounds)
+    book.enter_functions(
+        _names, book.Entry(kind=_kind, channels="elementwise", bounds=_bounds)
     )
-enter_functions("softmax", Entry(kind="softmax"))
-enter_functions(
+book.enter_functions("softmax", book.Entry(kind="softmax"))
+book.enter_functions(
     "cast celu elu erf exp expm1 hard_shrink log1p log_sigmoid mish negative "
     "round rsqrt selu sign soft_shrink softplus softsign sparse_plus sqrt "
     "square squareplus stop_gradient tanh_shrink threshold",
-    Entry(channels="elementwise"),
+    book.Entry(channels="elementwise"),
 )

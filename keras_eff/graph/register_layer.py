@@ -5,11 +5,7 @@ from collections.abc import Mapping
 
 import keras
 
-from keras_eff.graph.book import UNKNOWN
-from keras_eff.graph.book import Entry
-from keras_eff.graph.book import WeightEntry
-from keras_eff.graph.book import enter_layer
-from keras_eff.graph.book import entry_of_class
+from keras_eff.graph import book
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +149,7 @@ def register_layer(
         entry = _declared(weights, size)
     else:
         entry = _composed(opens)
-    enter_layer(cls, entry)
+    book.enter_layer(cls, entry)
 
 
 def how_to_register(classes) -> str:
@@ -164,8 +160,8 @@ def how_to_register(classes) -> str:
 
 def _entry_like(like):
     _check_class("like", like)
-    entry = entry_of_class(like)
-    if entry is UNKNOWN:
+    entry = book.entry_of_class(like)
+    if entry is book.UNKNOWN:
         raise ValueError(
             "Argument `like` must be a layer class that keras_eff knows. "
             f"Received: like={_full_name(like)}, of which nothing is known"
@@ -189,10 +185,10 @@ def _declared(weights, size):
             f"by: give its axis of `inputs`. Received: weights={weights!r}"
         )
     entries = (
-        WeightEntry(name, axes.outputs, axes.inputs)
+        book.WeightEntry(name, axes.outputs, axes.inputs)
         for name, axes in weights.items()
     )
-    return Entry(
+    return book.Entry(
         kind="declared",
         channels="declared",
         weights=tuple(entries),
@@ -207,7 +203,7 @@ def _composed(opens):
             "Argument `opens` must be a function of a layer and of what it is "
             f"called with. Received: opens={opens!r}"
         )
-    return Entry(kind="composed", channels="opened", opens=opens)
+    return book.Entry(kind="composed", channels="opened", opens=opens)
 
 
 def _check_class(name, value):

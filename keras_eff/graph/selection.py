@@ -5,9 +5,7 @@ from collections.abc import Callable
 import keras
 
 from keras_eff.arguments import check_layer_names
-from keras_eff.graph.book import FOLLOWING
-from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unwrapped
+from keras_eff.graph import book
 from keras_eff.graph.walk import nested_calls
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.keep_float import KeepFloat
@@ -37,7 +35,7 @@ def kept_float(model) -> set:
     kept = set()
     for operation, consumers in reversed(list(operations(model))):
         follows = any(
-            reader in kept and kind_of(reader) in FOLLOWING
+            reader in kept and book.kind_of(reader) in book.FOLLOWING
             for reader in consumers
         )
         is_read = any(isinstance(reader, KeepFloat) for reader in consumers)
@@ -56,6 +54,6 @@ def _matches(operation, item):
     if isinstance(item, str):
         return operation.name == item
     if isinstance(item, type):
-        return isinstance(unwrapped(operation), item)
+        return isinstance(book.unwrapped(operation), item)
     is_layer = isinstance(operation, keras.layers.Layer)
     return is_layer and bool(item(operation))

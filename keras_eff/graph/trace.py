@@ -4,9 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_eff.graph import walk
 from keras_eff.graph.book import entry_of
-from keras_eff.graph.walk import Call
-from keras_eff.graph.walk import mask_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Trace:
     masks: list
 
 
-def trace(layer, call: Call) -> Trace:
+def trace(layer, call: walk.Call) -> Trace:
     """What a layer calls: by its `call`, or what it is registered with."""
     inputs = [
         keras.Input(batch_shape=x.shape, dtype=x.dtype)
@@ -44,10 +43,10 @@ def trace(layer, call: Call) -> Trace:
     return Trace(keras.Model(inputs, ends), outputs, masks)
 
 
-def traced_tensors(call: Call) -> list:
+def traced_tensors(call: walk.Call) -> list:
     """What a call gives to the model of its trace: tensors, and the mask."""
     call = _complete(call)
-    mask = mask_of(call.tensors[0])
+    mask = walk.mask_of(call.tensors[0])
     is_passed_on = call.operation.supports_masking and mask is not None
     if is_passed_on and call.kwargs.get("mask") is None:
         return [*call.tensors, mask]
@@ -71,7 +70,7 @@ def _complete(call):
     parameters = inspect.signature(_opens(call.operation)).parameters
     given = dict(call.kwargs)
     if "mask" in parameters and given.get("mask") is None:
-        given["mask"] = mask_of(call.tensors[0])
+        given["mask"] = walk.mask_of(call.tensors[0])
     if "training" in parameters:
         # Not the default: that of the model, whenever it is called.
         given["training"] = given.get("training")

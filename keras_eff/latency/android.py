@@ -7,10 +7,7 @@ from absl import logging
 from keras_eff.arguments import read_boolean
 from keras_eff.latency.benchmark_tool.delegates import is_external
 from keras_eff.latency.benchmark_tool.options import check_name
-from keras_eff.latency.devices.adb import AdbShell
-from keras_eff.latency.devices.adb import choose_device
-from keras_eff.latency.devices.adb import explain_state
-from keras_eff.latency.devices.adb import list_devices
+from keras_eff.latency.devices import adb
 from keras_eff.latency.devices.benchmark_app import run_app
 from keras_eff.latency.devices.runner import OnDevice
 
@@ -88,10 +85,10 @@ class Android(OnDevice):
         Args:
             **options: Arguments of `Android`, without `serial`.
         """
-        states = list_devices()
+        states = adb.list_devices()
         for serial, state in states.items():
             if state != "device":
-                logging.warning("%s", explain_state(serial, state))
+                logging.warning("%s", adb.explain_state(serial, state))
         return [
             cls(serial, **options)
             for serial, state in states.items()
@@ -120,7 +117,7 @@ class Android(OnDevice):
         return "benchmark app" if self.use_apk else "benchmark_model"
 
     def _connect(self):
-        return AdbShell(choose_device(self.serial))
+        return adb.AdbShell(adb.choose_device(self.serial))
 
     def _prepare(self, shell):
         if not self.use_apk:

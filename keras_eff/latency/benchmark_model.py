@@ -3,8 +3,7 @@ import os
 import shutil
 
 from keras_eff import command
-from keras_eff.latency.benchmark_tool.executable import find_binary
-from keras_eff.latency.benchmark_tool.executable import host_platform
+from keras_eff.latency.benchmark_tool import executable
 from keras_eff.latency.benchmark_tool.runner import BenchmarkRunner
 from keras_eff.latency.this_machine import describe_device
 
@@ -73,7 +72,7 @@ class BenchmarkModel(BenchmarkRunner):
 
     def __call__(self, path, num_threads, num_runs, input_shapes=None):
         inputs = self._input_flags(path, input_shapes)
-        binary = find_binary(self.binary, host_platform())
+        binary = executable.find_binary(self.binary, executable.host_platform())
         # A library's name without a folder would be looked for elsewhere.
         library = os.path.abspath(self.delegate)
         flags = self._tool_flags(path, library, num_threads, num_runs, inputs)

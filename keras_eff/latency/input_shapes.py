@@ -2,11 +2,8 @@
 
 import os
 
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.flatbuffer import read
-from keras_eff.tflite.flatbuffer import readable
-from keras_eff.tflite.shape_argument import fitted_shapes
-from keras_eff.tflite.shape_argument import shape_text
+from keras_eff.tflite import flatbuffer
+from keras_eff.tflite import shape_argument
 
 
 def resolve_shapes(
@@ -19,7 +16,7 @@ def resolve_shapes(
             tuple(1 if size is None else size for size in shape)
             for shape in shapes
         ]
-    given = fitted_shapes(input_shapes, names, shapes)
+    given = shape_argument.fitted_shapes(input_shapes, names, shapes)
     if any(None in shape for shape in given):
         raise ValueError(
             "Argument `input_shapes` must give each size to measure with. "
@@ -43,17 +40,17 @@ def check_only_batch_open(path: str | os.PathLike) -> None:
             raise ValueError(
                 f"The file leaves dimensions of its input {name!r} open: give "
                 "`input_shapes`, or write it with fixed ones. Received: shape "
-                f"{shape_text(shape)}"
+                f"{shape_argument.shape_text(shape)}"
             )
 
 
 def _inputs(path):
     """Names and shapes, None where a dimension is open."""
-    graph = parse(read(path)).subgraphs[0]
+    graph = flatbuffer.parse(flatbuffer.read(path)).subgraphs[0]
     names, shapes = [], []
     for number, index in enumerate(graph.inputs):
         tensor = graph.tensors[index]
-        names.append(readable(tensor.name) or str(number))
+        names.append(flatbuffer.readable(tensor.name) or str(number))
         is_open = tensor.shapeSignature is not None
         shape = tensor.shapeSignature if is_open else tensor.shape
         sizes = () if shape is None else map(int, shape)

@@ -1,11 +1,8 @@
 import pathlib
 import warnings
 
+from keras_eff import arguments
 from keras_eff import child_process
-from keras_eff.arguments import read_boolean
-from keras_eff.arguments import read_choice
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
 from keras_eff.latency.input_shapes import resolve_shapes
 from keras_eff.latency.latency import Latency
 from keras_eff.latency.this_machine import describe_device
@@ -80,12 +77,14 @@ class LiteRT:
         timeout_s=600.0,
         use_xnnpack=None,
     ):
-        self.warmup_runs = read_integer("warmup_runs", warmup_runs, 0)
-        self.warmup_min_s = read_number(
+        self.warmup_runs = arguments.read_integer("warmup_runs", warmup_runs, 0)
+        self.warmup_min_s = arguments.read_number(
             "warmup_min_s", warmup_min_s, "[0, inf)"
         )
         self.delegate = _check_delegate(delegate, use_xnnpack)
-        self.timeout_s = read_number("timeout_s", timeout_s, "(0, inf)")
+        self.timeout_s = arguments.read_number(
+            "timeout_s", timeout_s, "(0, inf)"
+        )
 
     def __call__(self, path, num_threads, num_runs, input_shapes=None):
         if input_shapes is not None:
@@ -126,6 +125,6 @@ class LiteRT:
 def _check_delegate(delegate, use_xnnpack):
     if use_xnnpack is not None:
         warnings.warn(_RENAMED, DeprecationWarning, stacklevel=3)
-        is_used = read_boolean("use_xnnpack", use_xnnpack)
+        is_used = arguments.read_boolean("use_xnnpack", use_xnnpack)
         return "xnnpack" if is_used else "none"
-    return read_choice("delegate", delegate, _KERNELS)
+    return arguments.read_choice("delegate", delegate, _KERNELS)

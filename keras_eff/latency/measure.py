@@ -4,12 +4,9 @@ import pathlib
 from collections.abc import Callable
 from collections.abc import Sequence
 
-from keras_eff.arguments import described
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import wrong_type
+from keras_eff import arguments
 from keras_eff.latency.benchmark_model import BenchmarkModel
-from keras_eff.latency.benchmark_tool.executable import find_in_environment
-from keras_eff.latency.benchmark_tool.executable import host_platform
+from keras_eff.latency.benchmark_tool import executable
 from keras_eff.latency.latency import Latency
 from keras_eff.latency.litert import LiteRT
 
@@ -68,8 +65,8 @@ def measure(
     True
     """
     path = _check_path(path)
-    num_threads = read_integer("num_threads", num_threads, 1)
-    num_runs = read_integer("num_runs", num_runs, 1)
+    num_threads = arguments.read_integer("num_threads", num_threads, 1)
+    num_runs = arguments.read_integer("num_runs", num_runs, 1)
     runners = _check_runners(runner)
     options = {} if input_shapes is None else {"input_shapes": input_shapes}
     for each in runners if options else ():
@@ -83,14 +80,14 @@ def _run(runner, path, num_threads, num_runs, options):
     if not isinstance(latency, Latency):
         raise TypeError(
             "Argument `runner` must return a keras_eff.latency.Latency. "
-            f"Received: {runner} returned {described(latency)}"
+            f"Received: {runner} returned {arguments.described(latency)}"
         )
     return latency
 
 
 def _check_path(path):
     if not isinstance(path, str | os.PathLike):
-        raise wrong_type("path", path, "a string or a path")
+        raise arguments.wrong_type("path", path, "a string or a path")
     file = pathlib.Path(path)
     if not file.exists():
         raise FileNotFoundError(
@@ -125,7 +122,7 @@ def _check_identifier(file):
 def _check_runners(runner):
     """Returns the runners, all checked before the first of them runs."""
     if runner is None:
-        offered = find_in_environment(host_platform())
+        offered = executable.find_in_environment(executable.host_platform())
         return [BenchmarkModel() if offered else LiteRT()]
     if not isinstance(runner, list | tuple):
         return [_check_runner(runner)]
@@ -146,7 +143,7 @@ def _check_runner(runner):
         )
     if not callable(runner):
         expected = "a callable `runner(path, num_threads, num_runs)`"
-        raise wrong_type("runner", runner, expected)
+        raise arguments.wrong_type("runner", runner, expected)
     return runner
 
 
@@ -157,5 +154,5 @@ def _check_takes_shapes(runner):
         raise TypeError(
             "Argument `input_shapes` needs a runner that takes it: "
             "`runner(path, num_threads, num_runs, input_shapes=None)`. "
-            f"Received: runner={described(runner)}"
+            f"Received: runner={arguments.described(runner)}"
         ) from error

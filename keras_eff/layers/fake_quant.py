@@ -1,9 +1,7 @@
 import keras
 from keras import ops
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
-from keras_eff.arguments import wrong_argument
+from keras_eff import arguments
 from keras_eff.layers.arguments import config_of
 
 # The scale of a narrower range, and its inverse, do not fit into float32.
@@ -75,8 +73,8 @@ class FakeQuant(keras.layers.Layer):
     def __init__(self, num_bits=8, momentum=0.99, fixed_range=None, **kwargs):
         kwargs["autocast"] = False
         super().__init__(**kwargs)
-        self.num_bits = read_integer("num_bits", num_bits, 2, 16)
-        self.momentum = read_number("momentum", momentum, "[0, 1)")
+        self.num_bits = arguments.read_integer("num_bits", num_bits, 2, 16)
+        self.momentum = arguments.read_number("momentum", momentum, "[0, 1)")
         self.fixed_range = read_range("fixed_range", fixed_range)
         self.supports_masking = True
         # A function of the input, called in place of rounding, if not None.
@@ -129,8 +127,8 @@ class FakeQuant(keras.layers.Layer):
                 f"set_range({range_min}, {range_max}) on layer {self.name!r} "
                 f"with fixed_range={self.fixed_range}"
             )
-        low = read_number("range_min", range_min)
-        high = read_number("range_max", range_max)
+        low = arguments.read_number("range_min", range_min)
+        high = arguments.read_number("range_max", range_max)
         if low > high or high - low > _WIDEST:
             raise ValueError(
                 "`set_range` takes finite floats `range_min` <= `range_max`. "
@@ -212,7 +210,7 @@ def read_range(name, value):
     if value is None:
         return None
     try:
-        low, high = (read_number(name, bound) for bound in value)
+        low, high = (arguments.read_number(name, bound) for bound in value)
     except (TypeError, ValueError):
         low = high = 0.0
     if not low <= 0 <= high or not _is_wide(low, high) or high - low > _WIDEST:
@@ -220,5 +218,5 @@ def read_range(name, value):
             "a pair of finite floats (min, max) with min <= 0 <= max and "
             "min < max"
         )
-        raise wrong_argument(name, value, expected)
+        raise arguments.wrong_argument(name, value, expected)
     return low, high

@@ -66,10 +66,7 @@ class LinearRecurrence(keras.layers.Layer):
         first = slice(-1, None) if self.reverse else slice(0, 1)
         others = slice(0, -1) if self.reverse else slice(1, None)
         state = ops.expand_dims(initial_state, 1)
-        parts = [
-            decays[:, first] * state + inputs[:, first],
-            inputs[:, others],
-        ]
+        parts = [decays[:, first] * state + inputs[:, first], inputs[:, others]]
         return ops.concatenate(parts[::-1] if self.reverse else parts, 1)
 
     def compute_output_spec(self, decays, inputs, initial_state=None):

@@ -2,8 +2,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
+from keras_eff import arguments
 from keras_eff.layers.arguments import config_of
 from keras_eff.layers.arguments import read_seed
 
@@ -66,11 +65,11 @@ class LocalAttentionPooling(keras.layers.Layer):
         self, num_heads, group_size=4, dropout=0.0, seed=None, **kwargs
     ):
         super().__init__(**kwargs)
-        self.num_heads = read_integer("num_heads", num_heads, 1)
-        self.group_size = read_integer("group_size", group_size, 2)
+        self.num_heads = arguments.read_integer("num_heads", num_heads, 1)
+        self.group_size = arguments.read_integer("group_size", group_size, 2)
         is_small = self.num_heads * self.group_size <= _TOKENS
         self.heads_together = self.num_heads if is_small else 1
-        self.dropout = read_number("dropout", dropout, "[0, 1)")
+        self.dropout = arguments.read_number("dropout", dropout, "[0, 1)")
         self.seed = read_seed(seed)
         if self.dropout:
             name = f"{self.name}_dropout"

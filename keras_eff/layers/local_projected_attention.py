@@ -127,11 +127,7 @@ class LocalProjectedAttention(keras.layers.Layer):
         self.output_dense.build((*input_shape[:-1], size))
 
     def call(
-        self,
-        inputs,
-        mask=None,
-        return_attention_scores=False,
-        training=False,
+        self, inputs, mask=None, return_attention_scores=False, training=False
     ):
         pooled = self.pooling(
             self.query_dense(inputs),
@@ -154,11 +150,7 @@ class LocalProjectedAttention(keras.layers.Layer):
         return (batch, groups, self.output_dim or features)
 
     def compute_output_spec(
-        self,
-        inputs,
-        mask=None,
-        return_attention_scores=False,
-        training=False,
+        self, inputs, mask=None, return_attention_scores=False, training=False
     ):
         shape = self.compute_output_shape(inputs.shape)
         outputs = keras.KerasTensor(shape, dtype=self.compute_dtype)

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import wrong_argument
+from keras_eff import arguments
 from keras_eff.layers.arguments import config_of
 from keras_eff.layers.weight_transform import WeightTransform
 from keras_eff.ops import pruning
@@ -228,9 +227,9 @@ def _check_block(block_shape, pattern):
     is_pair = isinstance(block_shape, (list, tuple)) and len(block_shape) == 2
     if not is_pair:
         expected = "a pair of positive integers"
-        raise wrong_argument("block_shape", block_shape, expected)
+        raise arguments.wrong_argument("block_shape", block_shape, expected)
     block_shape = tuple(
-        read_integer(f"block_shape[{axis}]", length, 1)
+        arguments.read_integer(f"block_shape[{axis}]", length, 1)
         for axis, length in enumerate(block_shape)
     )
     if pattern != "unstructured" and math.prod(block_shape) > 1:

@@ -1,5 +1,6 @@
 """Which operations of a model that rounds compute in floats in its file."""
 
+from keras_eff.graph import walk
 from keras_eff.graph.affine_terms import is_scaling
 from keras_eff.graph.book import FOLLOWING
 from keras_eff.graph.book import INDEX
@@ -7,9 +8,6 @@ from keras_eff.graph.book import SAME_SCALE
 from keras_eff.graph.book import TIED
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.selection import operations
-from keras_eff.graph.walk import calls
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
 
 # Kinds that are computed in one step with what they read, or do nothing.
@@ -36,7 +34,7 @@ def float_operations(model) -> set:
 
 def _is_float(reader, found):
     """Whether an operation reads what another made before it is rounded."""
-    if reader is None or isinstance(reader, FakeQuant) or is_graph(reader):
+    if reader is None or isinstance(reader, FakeQuant) or walk.is_graph(reader):
         return False
     return reader in found or kind_of(reader) not in _PASSING
 
@@ -44,12 +42,12 @@ def _is_float(reader, found):
 def roundings_beside_floats(model) -> set:
     """The `FakeQuant` layers that read an input which others read too."""
     consumers = {}
-    for node, readers in calls(model):
+    for node, readers in walk.calls(model):
         known = consumers.get(node.operation, ())
         consumers[node.operation] = (*known, *readers)
     found = set()
     for tensor in model.inputs:
-        readers = set(_past_linear(readers_of(model, tensor), consumers))
+        readers = set(_past_linear(walk.readers_of(model, tensor), consumers))
         roundings = {x for x in readers if isinstance(x, FakeQuant)}
         if roundings != readers:
             found |= roundings

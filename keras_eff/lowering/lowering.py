@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_eff.graph import walk
 from keras_eff.graph.affine_terms import is_scaling
 from keras_eff.graph.book import SAME_SCALE
 from keras_eff.graph.book import WEIGHTED
@@ -11,8 +12,6 @@ from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.tensor_notes import TensorNotes
-from keras_eff.graph.walk import rebuild
-from keras_eff.graph.walk import replay
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.cloning import layers_of
 from keras_eff.layers.keep_float import KeepFloat
@@ -46,7 +45,7 @@ class Lowering(Rewriter):
         if self.rules and layers_of(model, FakeQuant):
             self._floats = float_operations(model)
             self._apart = roundings_beside_floats(model)
-        return rebuild(model, self.rule, on_output=self.output)
+        return walk.rebuild(model, self.rule, on_output=self.output)
 
     def rule(self, call):
         kind = kind_of(call.operation)
@@ -91,7 +90,7 @@ class Lowering(Rewriter):
         return self._gates[tensor]
 
     def nested(self, call):
-        return replay(call.operation, call.tensors, self.rule)
+        return walk.replay(call.operation, call.tensors, self.rule)
 
     def clone(self, operation):
         if isinstance(operation, keras.layers.Layer):

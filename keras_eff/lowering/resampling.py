@@ -46,10 +46,7 @@ def _border_correction(size, strides, tensor):
     """Shape (1, ..., 1): places in a window over those inside the tensor."""
     ones = np.ones((1, *tensor.shape[1:-1], 1), "float32")
     zero_padded = ops.depthwise_conv(
-        ones,
-        np.ones((*size, 1, 1), "float32"),
-        strides=strides,
-        padding="same",
+        ones, np.ones((*size, 1, 1), "float32"), strides=strides, padding="same"
     )
     places = np.float32(np.prod(size))
     return places / ops.convert_to_numpy(zero_padded)

@@ -3,11 +3,9 @@ import importlib.util
 import os
 import pathlib
 
+from keras_eff import arguments
 from keras_eff import child_process
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.flatbuffer import read
+from keras_eff.tflite import flatbuffer
 
 _SCRIPT = pathlib.Path(__file__).with_name("arena_script.py")
 # Room for the interpreter's own objects: without it, the process ends.
@@ -35,10 +33,7 @@ class Arena:
 
 
 def arena_size(
-    path: str | os.PathLike,
-    *,
-    max_bytes: int = 2**26,
-    timeout_s: float = 600.0,
+    path: str | os.PathLike, *, max_bytes: int = 2**26, timeout_s: float = 600.0
 ) -> Arena:
     """Finds the tensor arena that a .tflite file needs on a microcontroller.
 
@@ -75,9 +70,9 @@ def arena_size(
     >>> arena.total_bytes >= arena.head_bytes + arena.tail_bytes
     True
     """
-    max_bytes = read_integer("max_bytes", max_bytes, _LEAST_BYTES)
-    timeout_s = read_number("timeout_s", timeout_s, "(0, inf)")
-    model = parse(read(path))
+    max_bytes = arguments.read_integer("max_bytes", max_bytes, _LEAST_BYTES)
+    timeout_s = arguments.read_number("timeout_s", timeout_s, "(0, inf)")
+    model = flatbuffer.parse(flatbuffer.read(path))
     if importlib.util.find_spec("tflite_micro") is None:
         raise ImportError(
             "`keras_eff.export.arena_size` runs the file in the package "

@@ -5,8 +5,7 @@ import re
 
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.flatbuffer import read
+from keras_eff.tflite import flatbuffer
 
 _BYTES_PER_LINE = 12
 
@@ -88,8 +87,8 @@ def to_c_array(
     >>> keras_eff.export.to_c_array("tiny-model.tflite", "tiny_model.h")
     'tiny_model'
     """
-    data = read(path)
-    parse(data)
+    data = flatbuffer.read(path)
+    flatbuffer.parse(data)
     header = check_path(header, "header")
     if header.exists() and header.samefile(path):
         raise ValueError(

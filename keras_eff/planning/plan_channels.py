@@ -1,14 +1,12 @@
 import math
 from collections.abc import Mapping
 
-from keras_eff.arguments import read_choice
-from keras_eff.arguments import read_number
+from keras_eff import arguments
 from keras_eff.atomic_write import temporary_folder
 from keras_eff.channels import ChannelPlan
+from keras_eff.channels import choice
 from keras_eff.channels.budget import budget
 from keras_eff.channels.budget import least_sparsity
-from keras_eff.channels.choice import SCOPES
-from keras_eff.channels.choice import Limits
 from keras_eff.channels.plan_warnings import warn_of
 from keras_eff.channels.planner import Planner
 from keras_eff.export.arguments import check_backend
@@ -115,8 +113,8 @@ def plan_channels(
     """
     check_graph(model, "keras_eff.remove_channels")
     check_verbose(verbose)
-    read_choice("scope", scope, SCOPES)
-    limits = Limits(multiple_of, min_channels, max_layer_sparsity)
+    arguments.read_choice("scope", scope, choice.SCOPES)
+    limits = choice.Limits(multiple_of, min_channels, max_layer_sparsity)
     budgets = _budgets(max_parameters, max_macs, max_latency_ms, runner)
     _check_sparsity(sparsity, scope, budgets)
     planner = Planner(model, saliency, scope, limits, skip, dataset)
@@ -163,9 +161,9 @@ def _check_sparsity(sparsity, scope, budgets):
                 f'scope="global". Received: sparsity={sparsity!r}'
             )
         for name, share in sparsity.items():
-            read_number(f"sparsity[{name!r}]", share, "[0, 1)")
+            arguments.read_number(f"sparsity[{name!r}]", share, "[0, 1)")
     elif sparsity is not None:
-        read_number("sparsity", sparsity, "[0, 1)")
+        arguments.read_number("sparsity", sparsity, "[0, 1)")
 
 
 def _latency_ms(model, runner):

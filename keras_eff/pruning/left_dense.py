@@ -7,9 +7,7 @@ import warnings
 import keras
 from absl import logging
 
-from keras_eff.graph.book import is_changed
-from keras_eff.graph.book import is_kernel
-from keras_eff.graph.book import unknown_class
+from keras_eff.graph import book
 from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import is_graph
@@ -48,7 +46,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
     total, rows = 0, []
     for layer in _layers(model):
         masked = masked_ids(layer)
-        weights = [v for v in layer.weights if is_kernel(v)]
+        weights = [v for v in layer.weights if book.is_kernel(v)]
         sizes = {id(v): math.prod(v.shape) for v in weights}
         total += sum(sizes.values())
         left = sum(n for key, n in sizes.items() if key not in masked)
@@ -60,7 +58,7 @@ def left_dense(model, chosen, unfit) -> list[LeftDense]:
             chosen.get(layer.name) or unfit.get(layer.name) or why_dense(layer),
             left / total,
             layer.name in chosen,
-            unknown_class(layer),
+            book.unknown_class(layer),
         )
         for layer, left in rows
     ]
@@ -110,7 +108,7 @@ def masked_ids(layer) -> set[int]:
 
 def why_dense(layer) -> str:
     """Why a layer has a kernel that cannot be pruned."""
-    if any(is_changed(x) for x in layers_of(layer, keras.layers.Layer)):
+    if any(book.is_changed(x) for x in layers_of(layer, keras.layers.Layer)):
         return "quantized or LoRA"
     kind = type(layer)
     return f"{kind.__module__}.{kind.__name__} has weights of its own names"

@@ -14,7 +14,7 @@ TRAIN_LONGER = (
     "give a smaller `interval`, let the schedule end earlier, or train longer"
 )
 # A step after any training.
-_FAR = 2**40
+FAR = 2**40
 # The share of the training in which weights are exchanged (RigL).
 _REGROWTH_SHARE = 0.75
 
@@ -71,8 +71,8 @@ def check_end(pools, distribution, interval, end) -> dict:
     """
     asked = {}
     for schedule, weights in pools.items():
-        last = _FAR if end is None else end // interval * interval
-        reached, final = float(schedule(last)), float(schedule(_FAR))
+        last = FAR if end is None else end // interval * interval
+        reached, final = float(schedule(last)), float(schedule(FAR))
         masks = [p.mask for p in weights]
         mask_update.budgets(masks, distribution, reached)
         asked[schedule] = reached

@@ -4,9 +4,8 @@ import math
 import keras
 from keras import ops
 
+from keras_eff.graph import carried_steps
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.carried_steps import filled
-from keras_eff.graph.carried_steps import with_steps
 from keras_eff.graph.walk import mask_of
 
 _PLAIN_KEYWORDS = {
@@ -109,9 +108,9 @@ def _project(whole, rewriter, part, dense, tensor):
             trainable=layer.trainable and dense.trainable,
             **{name: getattr(dense, name) for name in _OF_DENSE},
         )
-        return with_steps(projection, whole, weight)
+        return carried_steps.with_steps(projection, whole, weight)
 
-    fill = filled(whole, weight, [kernel, *biases])
+    fill = carried_steps.filled(whole, weight, [kernel, *biases])
     return rewriter.apply((id(layer), part), make, fill, tensor)
 
 

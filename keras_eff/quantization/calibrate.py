@@ -3,9 +3,7 @@ import contextlib
 import keras
 import numpy as np
 
-from keras_eff.arguments import read_choice
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
+from keras_eff import arguments
 from keras_eff.graph.poor_samples import warn_of_poor_samples
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.progress import progress
@@ -14,8 +12,7 @@ from keras_eff.graph.samples import check_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.cloning import layers_of
-from keras_eff.ops.range_search import mse_range
-from keras_eff.ops.range_search import percentile_range
+from keras_eff.ops import range_search
 
 _METHODS = ("minmax", "percentile", "mse")
 _BINS = 2048
@@ -80,14 +77,7 @@ def calibrate(
     """
     check_graph(model, "keras_eff.calibrate")
     samples = check_samples(model, samples)
-    set_ranges(
-        model,
-        samples,
-        method,
-        percentile=percentile,
-        batch_size=batch_size,
-        verbose=verbose,
-    )
+    set_ranges(model, samples, method, percentile, batch_size, verbose)
     warn_of_poor_samples(model, samples, finds_ranges=True)
     return model
 
@@ -96,15 +86,14 @@ def set_ranges(
     model,
     samples: list[np.ndarray],
     method="minmax",
-    *,
     percentile=0.9999,
     batch_size=32,
     verbose="auto",
 ) -> keras.Model:
     """What `calibrate` does with samples that have been checked."""
-    read_choice("method", method, _METHODS)
-    percentile = read_number("percentile", percentile, "(0, 1]")
-    batch_size = read_integer("batch_size", batch_size, 1)
+    arguments.read_choice("method", method, _METHODS)
+    percentile = arguments.read_number("percentile", percentile, "(0, 1]")
+    batch_size = arguments.read_integer("batch_size", batch_size, 1)
     check_verbose(verbose)
     layers = _layers_to_calibrate(model)
     passes = 1 if method == "minmax" else 2
@@ -157,8 +146,8 @@ def _attached(observers):
 def _clipped(method, histogram, percentile, num_bits):
     counts, edges = histogram.counts, histogram.edges
     if method == "percentile":
-        return percentile_range(counts, edges, percentile)
-    return mse_range(counts, edges, num_bits)
+        return range_search.percentile_range(counts, edges, percentile)
+    return range_search.mse_range(counts, edges, num_bits)
 
 
 class _Extremes:

@@ -3,12 +3,10 @@ import math
 
 import keras
 
-from keras_eff.graph.macs import kernels_in
-from keras_eff.graph.macs import weight_uses
+from keras_eff.graph import macs
+from keras_eff.graph import walk
 from keras_eff.graph.register_layer import how_to_register
 from keras_eff.graph.selection import operations
-from keras_eff.graph.walk import check_graph
-from keras_eff.graph.walk import is_graph
 from keras_eff.quantization.quantize import place
 from keras_eff.table import format_table
 
@@ -90,14 +88,14 @@ def coverage(model, skip=()) -> Coverage:
     stays float  weights   MACs  because
     elu            0.000  0.000  ELU
     """
-    check_graph(model, "keras_eff.coverage")
+    walk.check_graph(model, "keras_eff.coverage")
     quantized, placement, _ = place(model, skip)
     layers = {
-        x.name: kernels_in(x)
+        x.name: macs.kernels_in(x)
         for x, _ in operations(quantized)
-        if isinstance(x, keras.layers.Layer) and not is_graph(x)
+        if isinstance(x, keras.layers.Layer) and not walk.is_graph(x)
     }
-    uses = weight_uses(quantized)
+    uses = macs.weight_uses(quantized)
     sizes = {
         name: [(math.prod(v.shape), uses[id(v)]) for v in kernels]
         for name, kernels in layers.items()

@@ -1,22 +1,16 @@
 import keras
 
-from keras_eff.graph.book import FOLLOWING
-from keras_eff.graph.book import WEIGHTED
-from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unknown_class
-from keras_eff.graph.book import unwrapped
+from keras_eff.graph import book
+from keras_eff.graph import walk
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.graph.selection import operations
 from keras_eff.graph.tensor_notes import TensorNotes
-from keras_eff.graph.walk import calls
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import producer
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.keep_float import KeepFloat
 from keras_eff.quantization.float_inputs import FloatInputs
 
 # Kinds with a rule for calls that read no floats.
-_READ_INTEGERS = ("cast", "from_integers", "model", *WEIGHTED)
+_READ_INTEGERS = ("cast", "from_integers", "model", *book.WEIGHTED)
 
 
 class Placement(Rewriter):
@@ -40,13 +34,7 @@ class Placement(Rewriter):
     """
 
     def __init__(
-        self,
-        rules,
-        keeps,
-        width_of,
-        rounding,
-        input_range,
-        float_inputs=False,
+        self, rules, keeps, width_of, rounding, input_range, float_inputs=False
     ):
         super().__init__(rules, keeps)
         self.width_of = width_of
@@ -68,7 +56,7 @@ class Placement(Rewriter):
             self._first = FloatInputs(
                 model, self.keeps, self.rules, self.float_inputs
             )
-        for node, consumers in calls(model):
+        for node, consumers in walk.calls(model):
             # Two consumers fuse with nothing: enough for a shared layer.
             known = self._consumers.get(node.operation, ())
             self._consumers[node.operation] = (*known, *consumers)
@@ -80,7 +68,7 @@ class Placement(Rewriter):
 
     def rule(self, call):
         self.begin(call)
-        kind = kind_of(call.operation)
+        kind = book.kind_of(call.operation)
         if kind in ("fake_quant", "keep_float", "of_shape"):
             return self.rules[kind](call, self)
         if kind not in _READ_INTEGERS and not reads_floats(call):
@@ -114,7 +102,7 @@ class Placement(Rewriter):
     def _follows(self, call, kind):
         """Whether the operation stays float by itself."""
         return kind == "unknown" or (
-            kind in FOLLOWING and self.reads(call, "float")
+            kind in book.FOLLOWING and self.reads(call, "float")
         )
 
     def nested(self, call):
@@ -163,7 +151,7 @@ class Placement(Rewriter):
 
     def kept_float(self, tensor):
         """The tensor; behind a `KeepFloat` if what made it stays float."""
-        maker = producer(tensor)
+        maker = walk.producer(tensor)
         if self.state(tensor) != "float" or isinstance(maker, KeepFloat):
             return tensor
         name = self.unique(f"{maker.name}_keep_float")
@@ -172,7 +160,7 @@ class Placement(Rewriter):
 
     def round(self, tensor, fixed_range=None):
         """The tensor behind a FakeQuant of its own."""
-        name = self.unique(f"{producer(tensor).name}_fake_quant")
+        name = self.unique(f"{walk.producer(tensor).name}_fake_quant")
         layer = FakeQuant(**self.rounding, fixed_range=fixed_range, name=name)
         return self.mark(layer(tensor), "quantized")
 
@@ -184,7 +172,7 @@ class Placement(Rewriter):
         """
         self.integer.append(call.operation.name)
         reader = self._reader(call.consumers)
-        kind = None if reader is None else kind_of(reader)
+        kind = None if reader is None else book.kind_of(reader)
         is_fused = kind in fused and not self.keeps(reader)
         if is_fused or kind == "fake_quant":
             return self.mark(outputs, "pending")
@@ -195,7 +183,7 @@ class Placement(Rewriter):
         if len(consumers) != 1 or consumers[0] is None:
             return None
         (reader,) = consumers
-        if kind_of(reader) != "linear" or self.keeps(reader):
+        if book.kind_of(reader) != "linear" or self.keeps(reader):
             return reader
         return self._reader(self._consumers[reader])
 
@@ -225,11 +213,11 @@ class Placement(Rewriter):
 
     def reason(self, operation):
         """What has no kernel: a class, or the function of an `Activation`."""
-        layer = unwrapped(operation)
+        layer = book.unwrapped(operation)
         function = getattr(layer, "activation", None)
         if hasattr(function, "__name__") and not layer.variables:
             return function.__name__
-        name = unknown_class(layer)
+        name = book.unknown_class(layer)
         if name:
             self.unknown.append(name)
         return name or type(layer).__name__
@@ -247,6 +235,6 @@ def reads_floats(call):
 def _is_linear(model):
     """Whether a nested model does nothing at inference, as augmentation."""
     return len(model.outputs) == 1 and all(
-        len(x.outputs) == 1 if is_graph(x) else kind_of(x) == "linear"
+        len(x.outputs) == 1 if walk.is_graph(x) else book.kind_of(x) == "linear"
         for x, _ in operations(model)
     )

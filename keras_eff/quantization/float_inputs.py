@@ -1,16 +1,12 @@
 import keras
 import numpy as np
 
+from keras_eff.graph import book
+from keras_eff.graph import walk
 from keras_eff.graph.affine_terms import scales_features
-from keras_eff.graph.book import SAME_SCALE
-from keras_eff.graph.book import TIED
-from keras_eff.graph.book import kind_of
-from keras_eff.graph.walk import is_graph
-from keras_eff.graph.walk import nested_calls
-from keras_eff.graph.walk import readers_of
 
 # Kinds that leave it to their readers whether values are rounded before.
-_MOVING = ("flip", "linear", *SAME_SCALE, *TIED)
+_MOVING = ("flip", "linear", *book.SAME_SCALE, *book.TIED)
 _ARITHMETIC = ("add", "multiply", "subtract")
 
 
@@ -29,7 +25,7 @@ class FloatInputs:
         self._readers = {}
         self._scaling = set()
         self._answers = {}
-        for node, consumers, _ in nested_calls(model):
+        for node, consumers, _ in walk.nested_calls(model):
             self._note(node, consumers)
 
     def read(self, operation) -> bool:
@@ -44,11 +40,11 @@ class FloatInputs:
 
     def _note(self, node, consumers):
         operation = node.operation
-        if is_graph(operation):
+        if walk.is_graph(operation):
             self._readers[operation] = [
                 reader
                 for tensor in operation.inputs
-                for reader in readers_of(operation, tensor)
+                for reader in walk.readers_of(operation, tensor)
             ]
             return
         known = self._readers.get(operation, ())
@@ -61,7 +57,7 @@ class FloatInputs:
             return False
         if self.keeps(operation) or self.scale(operation):
             return True
-        kind = kind_of(operation)
+        kind = book.kind_of(operation)
         if kind == "model" or kind in _MOVING:
             readers = self._readers[operation]
             return bool(readers) and all(map(self.read, readers))
@@ -71,7 +67,7 @@ class FloatInputs:
 
 def _scales_features(node):
     operation = node.operation
-    if kind_of(operation) not in _ARITHMETIC:
+    if book.kind_of(operation) not in _ARITHMETIC:
         return scales_features(operation)
     leaves = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
     constants = [x for x in leaves if not isinstance(x, keras.KerasTensor)]

@@ -10,10 +10,8 @@ import math
 import keras
 from keras import ops
 
+from keras_eff.graph import walk
 from keras_eff.graph.book import is_dense
-from keras_eff.graph.walk import mask_of
-from keras_eff.graph.walk import producer
-from keras_eff.graph.walk import source
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 
@@ -63,10 +61,10 @@ def lower_local_attention(call, lowering):
     query, key, value, present = _grouped(call)
     weights = _mean_softmax(_scores(query, key), present)
     made = _arguments(call)["value"]
-    dense = producer(made)
+    dense = walk.producer(made)
     if not _is_worth_moving(dense, call.operation, lowering):
         return _pooled(weights, value)
-    inputs = ops.expand_dims(_groups(source(made), call.operation), 3)
+    inputs = ops.expand_dims(_groups(walk.source(made), call.operation), 3)
     pooled = _values(_pooled(weights, inputs), dense, call.operation, lowering)
     if present is None:
         return pooled
@@ -141,7 +139,7 @@ def _grouped(call):
     layer, arguments = call.operation, _arguments(call)
     query, key, value = (arguments[x] for x in ("query", "key", "value"))
     mask = arguments.get("mask")
-    mask = mask_of(value) if mask is None else mask
+    mask = walk.mask_of(value) if mask is None else mask
     if mask is not None:
         mask = ops.expand_dims(ops.cast(mask, "int32"), -1)
     elif value.shape[1] % layer.group_size:

@@ -3,9 +3,7 @@ import contextlib
 import keras
 from keras import ops
 
-from keras_eff.graph.book import WEIGHTED
-from keras_eff.graph.book import kernels_of
-from keras_eff.graph.book import unwrapped
+from keras_eff.graph import book
 from keras_eff.graph.cloning import chain_of
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import WeightFakeQuant
@@ -28,7 +26,7 @@ class Probe(Rewriter):
     """
 
     def __init__(self, whole_of):
-        rules = dict.fromkeys(WEIGHTED, self._weighted)
+        rules = dict.fromkeys(book.WEIGHTED, self._weighted)
         super().__init__({**rules, "fake_quant": self._fake_quant})
         self.whole_of = whole_of
         self.kernels = {}
@@ -54,10 +52,10 @@ class Probe(Rewriter):
             **call.kwargs,
         )
         if is_new and is_rounded:
-            copy = unwrapped(self._layers[id(layer)])
+            copy = book.unwrapped(self._layers[id(layer)])
             rounded = self.kernels.setdefault(self.whole_of(layer).name, [])
             rounded += [
-                (getattr(copy, x.name), x.scales) for x in kernels_of(copy)
+                (getattr(copy, x.name), x.scales) for x in book.kernels_of(copy)
             ]
         return outputs
 

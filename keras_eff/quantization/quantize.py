@@ -123,12 +123,7 @@ def quantize(
 
 
 def place(
-    model,
-    skip,
-    num_bits=8,
-    rounding=None,
-    input_range=None,
-    io_dtype=None,
+    model, skip, num_bits=8, rounding=None, input_range=None, io_dtype=None
 ) -> tuple[keras.Model, Placement, Callable]:
     """The quantized model, and what tells how it came about.
 

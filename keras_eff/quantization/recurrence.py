@@ -1,6 +1,5 @@
 from keras_eff.layers import FakeQuant
-from keras_eff.ops.recurrence import Rounding
-from keras_eff.ops.recurrence import scan
+from keras_eff.ops import recurrence
 
 # What the int8 grid of a sigmoid holds.
 _DECAYS = (0.0, 255 / 256)
@@ -20,11 +19,11 @@ def expand_recurrence(call, rewriter):
         inputs = layer.started(decays, inputs, *state)
     bound = layer.bound
     bounds = None if bound is None else (-bound, bound * 127 / 128)
-    rounding = Rounding(
+    rounding = recurrence.Rounding(
         decay=_fake_quant(layer, rewriter, "decays", _DECAYS),
         state=_fake_quant(layer, rewriter, "states", bounds),
     )
-    return scan(decays, inputs, layer.reverse, rounding)
+    return recurrence.scan(decays, inputs, layer.reverse, rounding)
 
 
 def _fake_quant(layer, rewriter, part, fixed_range):

@@ -5,14 +5,8 @@ new model. What fuses with what, and which ranges are fixed, is what the
 TFLite converter and its int8 kernels do.
 """
 
+from keras_eff.graph import book
 from keras_eff.graph.affine_terms import is_scaling
-from keras_eff.graph.book import INDEX
-from keras_eff.graph.book import SAME_SCALE
-from keras_eff.graph.book import TIED
-from keras_eff.graph.book import activation_kind
-from keras_eff.graph.book import entry_of
-from keras_eff.graph.book import kind_of
-from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import with_weight_fake_quant
 from keras_eff.quantization.fake_quant_placement import reads_floats
 from keras_eff.quantization.local_attention import INTEGERS
@@ -45,7 +39,7 @@ def _unless_masked(rule):
 
     def apply(call, placement):
         if call.is_masked:
-            kind = type(unwrapped(call.operation))
+            kind = type(book.unwrapped(call.operation))
             reason = f"{kind.__name__}, masked"
             return placement.stay_float(call, reason)
         return rule(call, placement)
@@ -92,7 +86,7 @@ def _keep_float(call, placement):
 
 
 def _batch_norm(call, placement):
-    return _follow(call, placement, fused=("clip", "relu", *TIED))
+    return _follow(call, placement, fused=("clip", "relu", *book.TIED))
 
 
 def _clip(call, placement):
@@ -102,7 +96,7 @@ def _clip(call, placement):
 
 def _relu(call, placement):
     alone = placement.state(call.tensors[0]) != "pending"
-    return _follow(call, placement, fused=() if alone else TIED)
+    return _follow(call, placement, fused=() if alone else book.TIED)
 
 
 def _follow(call, placement, fused):
@@ -119,7 +113,7 @@ def _from_integers(call, placement):
     if reads_floats(call):
         return _unknown(call, placement)
     outputs = placement.copy(call)
-    is_small = kind_of(call.operation) == "from_integers" or all(
+    is_small = book.kind_of(call.operation) == "from_integers" or all(
         x.dtype in ("bool", "int8") for x in call.tensors
     )
     if "float" not in outputs.dtype:
@@ -139,12 +133,12 @@ def _requantized(call, placement):
 
 def _arithmetic(call, placement):
     outputs = placement.copy(call.replaced(placement.quantized))
-    return placement.finish(call, outputs, fused=("clip", "relu", *TIED))
+    return placement.finish(call, outputs, fused=("clip", "relu", *book.TIED))
 
 
 def _activation(call, placement):
     outputs = placement.copy(call.replaced(placement.quantized))
-    fixed_range = FIXED_RANGES.get(kind_of(call.operation))
+    fixed_range = FIXED_RANGES.get(book.kind_of(call.operation))
     return placement.finish(call, outputs, fixed_range=fixed_range)
 
 
@@ -158,16 +152,16 @@ def _weighted(call, placement):
         *call.args,
         **call.kwargs,
     )
-    return placement.finish(call, outputs, _fused_into(unwrapped(layer)))
+    return placement.finish(call, outputs, _fused_into(book.unwrapped(layer)))
 
 
 def _fused_into(layer):
     """The kinds that one kernel computes along with the layer."""
-    if not entry_of(layer).fuses:
+    if not book.entry_of(layer).fuses:
         return ()
-    if activation_kind(layer.activation) == "relu":
-        return TIED
-    return ("batch_norm", "clip", "relu", *TIED)
+    if book.activation_kind(layer.activation) == "relu":
+        return book.TIED
+    return ("batch_norm", "clip", "relu", *book.TIED)
 
 
 def _index(call, placement):
@@ -180,9 +174,9 @@ def _index(call, placement):
 
 RULES = {
     **dict.fromkeys(_ACTIVATIONS, _activation),
-    **dict.fromkeys(INDEX, _index),
-    **dict.fromkeys(SAME_SCALE, _same_scale),
-    **dict.fromkeys(TIED, _tied),
+    **dict.fromkeys(book.INDEX, _index),
+    **dict.fromkeys(book.SAME_SCALE, _same_scale),
+    **dict.fromkeys(book.TIED, _tied),
     "add": _arithmetic,
     "affine": _unless_masked(_requantized),
     "average_pool": _requantized,

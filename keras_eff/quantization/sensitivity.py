@@ -3,26 +3,24 @@ import math
 import keras
 import numpy as np
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import wrong_argument
+from keras_eff import arguments
 from keras_eff.graph.progress import check_verbose
 from keras_eff.graph.progress import progress
 from keras_eff.graph.samples import batches
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.walk import check_graph
+from keras_eff.quantization import sensitivity_report
 from keras_eff.quantization.calibrate import calibrate
 from keras_eff.quantization.probe import Probe
 from keras_eff.quantization.probe import rounded
 from keras_eff.quantization.quantize import place
-from keras_eff.quantization.sensitivity_report import QuantizationSensitivity
-from keras_eff.quantization.sensitivity_report import RoundingEffect
 
 _ACTIVATION_BITS = 8
 
 
 def quantization_sensitivity(
     model, samples, num_bits=(8, 4), *, batch_size=32, verbose="auto"
-) -> QuantizationSensitivity:
+) -> sensitivity_report.QuantizationSensitivity:
     """What rounding each layer alone does to the outputs of a model.
 
     The model computes in float, but for one rounding at a time: the weights of
@@ -81,7 +79,7 @@ def quantization_sensitivity(
             outputs = _outputs(network, feeds)
         effects.append(_effect(description, expected, outputs))
         advance()
-    return QuantizationSensitivity(tuple(effects))
+    return sensitivity_report.QuantizationSensitivity(tuple(effects))
 
 
 def _check_widths(num_bits):
@@ -89,8 +87,8 @@ def _check_widths(num_bits):
     widths = num_bits if several else [num_bits]
     if not widths:
         expected = "at least one integer in [2, 8]"
-        raise wrong_argument("num_bits", num_bits, expected)
-    return {read_integer("num_bits", width, 2, 8) for width in widths}
+        raise arguments.wrong_argument("num_bits", num_bits, expected)
+    return {arguments.read_integer("num_bits", width, 2, 8) for width in widths}
 
 
 def _of_weights(probe, widths):
@@ -126,7 +124,7 @@ def _effect(description, expected, outputs):
         for a, b in pairs
         if a.ndim > 1 and a.shape[-1] > 1
     ]
-    return RoundingEffect(
+    return sensitivity_report.RoundingEffect(
         *description,
         noise=noise,
         sqnr_db=-10 * math.log10(noise) if noise else math.inf,

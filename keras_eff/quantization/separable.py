@@ -1,8 +1,7 @@
 import keras
 
+from keras_eff.graph import carried_steps
 from keras_eff.graph.book import unwrapped
-from keras_eff.graph.carried_steps import filled
-from keras_eff.graph.carried_steps import with_steps
 
 _OF_BOTH = ("data_format", "trainable")
 _OF_DEPTHWISE = (
@@ -29,19 +28,19 @@ def expand_separable(call, rewriter):
     kernel, *others = layer.variables
     outputs = rewriter.apply(
         (id(layer), "depthwise"),
-        lambda: with_steps(
+        lambda: carried_steps.with_steps(
             _depthwise(layer, rewriter), whole, "depthwise_kernel"
         ),
-        filled(whole, "depthwise_kernel", [kernel]),
+        carried_steps.filled(whole, "depthwise_kernel", [kernel]),
         *call.args,
         **call.kwargs,
     )
     return rewriter.apply(
         (id(layer), "pointwise"),
-        lambda: with_steps(
+        lambda: carried_steps.with_steps(
             _pointwise(layer, rewriter), whole, "pointwise_kernel"
         ),
-        filled(whole, "pointwise_kernel", others),
+        carried_steps.filled(whole, "pointwise_kernel", others),
         outputs,
     )
 

@@ -4,8 +4,7 @@ import collections
 
 import keras
 
-from keras_eff.arguments import check_layer_names
-from keras_eff.arguments import read_integer
+from keras_eff import arguments
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import calls
@@ -45,14 +44,14 @@ def _chooser(model, num_bits):
         )
     if callable(num_bits) and not isinstance(num_bits, type):
         return lambda operation, around: _returned(num_bits, operation)
-    width = read_integer("num_bits", num_bits, 2, 8)
+    width = arguments.read_integer("num_bits", num_bits, 2, 8)
     return lambda operation, around: width
 
 
 def _check_table(model, table):
     known = {operation.name for operation, _ in operations(model)}
     names = [key for key in table if isinstance(key, str)]
-    check_layer_names("num_bits", table, names, known)
+    arguments.check_layer_names("num_bits", table, names, known)
     for key, width in table.items():
         if not isinstance(key, (str, type)):
             raise TypeError(
@@ -60,7 +59,7 @@ def _check_table(model, table):
                 f"as keys. Received: num_bits={table!r}"
             )
         label = key if isinstance(key, str) else key.__name__
-        read_integer(f"num_bits[{label}]", width, 2, 8)
+        arguments.read_integer(f"num_bits[{label}]", width, 2, 8)
 
 
 def _classes(operation):
@@ -79,4 +78,4 @@ def _returned(function, operation):
     width = function(operation)
     if width is None:
         return _DEFAULT
-    return read_integer(f"num_bits({operation.name})", width, 2, 8)
+    return arguments.read_integer(f"num_bits({operation.name})", width, 2, 8)

@@ -1,7 +1,6 @@
 import keras
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
+from keras_eff import arguments
 from keras_eff.schedules.sparsity_schedule import SparsitySchedule
 
 
@@ -27,10 +26,10 @@ class ConstantSparsity(SparsitySchedule):
     """
 
     def __init__(self, target_sparsity, begin_step=0):
-        self.target_sparsity = read_number(
+        self.target_sparsity = arguments.read_number(
             "target_sparsity", target_sparsity, "[0, 1)"
         )
-        self.begin_step = read_integer("begin_step", begin_step, 0)
+        self.begin_step = arguments.read_integer("begin_step", begin_step, 0)
 
     def sparsity_at(self, step, ops):
         return ops.where(step >= self.begin_step, self.target_sparsity, 0.0)

@@ -1,7 +1,6 @@
 import keras
 
-from keras_eff.arguments import read_integer
-from keras_eff.arguments import read_number
+from keras_eff import arguments
 from keras_eff.schedules.sparsity_schedule import SparsitySchedule
 
 
@@ -37,12 +36,12 @@ class IterativeSparsity(SparsitySchedule):
     """
 
     def __init__(self, prune_fraction, num_rounds, round_steps, begin_step=0):
-        self.prune_fraction = read_number(
+        self.prune_fraction = arguments.read_number(
             "prune_fraction", prune_fraction, "[0, 1)"
         )
-        self.num_rounds = read_integer("num_rounds", num_rounds, 1)
-        self.round_steps = read_integer("round_steps", round_steps, 1)
-        self.begin_step = read_integer("begin_step", begin_step, 0)
+        self.num_rounds = arguments.read_integer("num_rounds", num_rounds, 1)
+        self.round_steps = arguments.read_integer("round_steps", round_steps, 1)
+        self.begin_step = arguments.read_integer("begin_step", begin_step, 0)
 
     def sparsity_at(self, step, ops):
         begun = ops.floor((step - self.begin_step) / self.round_steps) + 1.0

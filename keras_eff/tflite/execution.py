@@ -6,8 +6,7 @@ import numpy as np
 
 from keras_eff import child_process
 from keras_eff.atomic_write import temporary_folder
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.flatbuffer import read
+from keras_eff.tflite import flatbuffer
 
 _SCRIPT = pathlib.Path(__file__).with_name("execution_script.py")
 
@@ -35,9 +34,7 @@ class Execution:
 
 
 def execute(
-    path: str | os.PathLike,
-    inputs: list[np.ndarray],
-    timeout_s: float = 600.0,
+    path: str | os.PathLike, inputs: list[np.ndarray], timeout_s: float = 600.0
 ) -> Execution:
     """Runs a .tflite file under the default delegate and under builtin kernels.
 
@@ -64,14 +61,12 @@ def execute(
         RuntimeError: If the runtime crashes, fails, takes too long or, as
             `KERAS_EFF_CHILD_MEMORY_MB` can change, too much memory.
     """
-    parse(read(path))
+    flatbuffer.parse(flatbuffer.read(path))
     return execute_unchecked(path, inputs, timeout_s)
 
 
 def execute_unchecked(
-    path: str | os.PathLike,
-    inputs: list[np.ndarray],
-    timeout_s: float = 600.0,
+    path: str | os.PathLike, inputs: list[np.ndarray], timeout_s: float = 600.0
 ) -> Execution:
     """Runs a file as `execute` does, without reading what it holds before."""
     _check_counts(inputs)

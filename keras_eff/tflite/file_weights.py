@@ -6,8 +6,7 @@ import dataclasses
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.tflite.flatbuffer import is_constant
-from keras_eff.tflite.flatbuffer import operator_name
+from keras_eff.tflite import flatbuffer
 
 DTYPES = {
     value: name.lower()
@@ -47,7 +46,7 @@ def file_weights(model: schema.ModelT) -> list[FileWeight]:
     found = {}
     for graph in model.subgraphs:
         for operator in graph.operators:
-            reader = operator_name(model, operator)
+            reader = flatbuffer.operator_name(model, operator)
             for index in operator.inputs if reader != _LOOP else ():
                 tensor = graph.tensors[index] if index >= 0 else None
                 if tensor is None or not is_weight(model, tensor):
@@ -81,7 +80,7 @@ def text_of(weight_bytes: dict[str, int]) -> str:
 def is_weight(model: schema.ModelT, tensor: schema.TensorT) -> bool:
     """Whether a tensor is a constant that counts as a weight."""
     rank = 0 if tensor.shape is None else len(tensor.shape)
-    if rank < 2 or not is_constant(model, tensor):
+    if rank < 2 or not flatbuffer.is_constant(model, tensor):
         return False
     quantization = tensor.quantization
     has_scale = quantization is not None and quantization.scale is not None

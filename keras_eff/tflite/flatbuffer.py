@@ -8,10 +8,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.printable import printable
-from keras_eff.tflite.unpacking import check_names
-from keras_eff.tflite.unpacking import check_places
-from keras_eff.tflite.unpacking import check_total
-from keras_eff.tflite.unpacking import check_vectors
+from keras_eff.tflite import unpacking
 
 _IDENTIFIER = b"TFL3"
 _IDENTIFIER_BEGIN, _IDENTIFIER_END = 4, 8
@@ -46,12 +43,12 @@ def parse(data: bytes) -> schema.ModelT:
     _check_identifier(data, f"{len(data)} bytes")
     try:
         root = schema.Model.GetRootAs(_WholeBytes(data), 0)
-        check_places(root, len(data))
+        unpacking.check_places(root, len(data))
         model = schema.ModelT.InitFromObj(root)
-        check_vectors(model, len(data))
+        unpacking.check_vectors(model, len(data))
         _fill_missing_lists(model)
         _check_indices(model, len(data))
-        check_names(model, len(data))
+        unpacking.check_names(model, len(data))
     except Exception as error:
         raise ValueError(
             "A .tflite file must be complete. Some of its tables are damaged, "
@@ -105,7 +102,7 @@ class _WholeBytes(bytes):
             if key.stop >= len(self):
                 raise ValueError("A string reaches past the end of the file.")
             self._copied += key.stop - key.start
-            check_total(self._copied, len(self))
+            unpacking.check_total(self._copied, len(self))
         return super().__getitem__(key)
 
 

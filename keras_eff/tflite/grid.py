@@ -7,13 +7,11 @@ from ai_edge_litert import schema_py_generated as schema
 from keras_eff.graph.book import entry_of
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import layers_of
+from keras_eff.tflite import int4
+from keras_eff.tflite import strip_metadata
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.int4 import pack_weight
-from keras_eff.tflite.int4 import takes_int4
 from keras_eff.tflite.sparse_weights import dense_values
-from keras_eff.tflite.strip_metadata import drop_unused_tensors
-from keras_eff.tflite.strip_metadata import merge_buffers
 
 _WEIGHT = 1
 _BIAS = {
@@ -94,7 +92,7 @@ def restore_grids(
                 continue
             values, peaks, num_bits = known
             packs = stored_bits < 8 and num_bits <= stored_bits
-            packs = packs and takes_int4(model, tensor, operators)
+            packs = packs and int4.takes_int4(model, tensor, operators)
             limit = 2 ** (num_bits - 1) - 1
             step = (7 if packs else _INT8_LIMIT) // limit
             factor = _INT8_LIMIT / (peaks * step)
@@ -103,9 +101,9 @@ def restore_grids(
             _store(model, tensor, (values * step).astype(np.int8), factor)
             _rescale_biases(model, graph, readers, factor)
             if packs:
-                pack_weight(model, tensor, operators)
-    drop_unused_tensors(model)
-    merge_buffers(model)
+                int4.pack_weight(model, tensor, operators)
+    strip_metadata.drop_unused_tensors(model)
+    strip_metadata.merge_buffers(model)
 
 
 def _unpacked(model, graph):

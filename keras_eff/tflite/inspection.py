@@ -4,21 +4,15 @@ import os
 
 from ai_edge_litert import schema_py_generated as schema
 
-from keras_eff.tflite.file_report import FileReport
-from keras_eff.tflite.file_report import TensorInfo
-from keras_eff.tflite.file_weights import DTYPES
-from keras_eff.tflite.file_weights import weight_bytes
-from keras_eff.tflite.flatbuffer import is_constant
-from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.flatbuffer import read
-from keras_eff.tflite.flatbuffer import readable
+from keras_eff.tflite import file_report
+from keras_eff.tflite import file_weights
+from keras_eff.tflite import flatbuffer
 from keras_eff.tflite.model_file import ModelFile
 
 _FLOAT_DTYPES = {"float16", "bfloat16", "float32", "float64"}
 
 
-def inspect(path: str | os.PathLike) -> FileReport:
+def inspect(path: str | os.PathLike) -> file_report.FileReport:
     """Reads what a .tflite file holds: sizes, operators, tensors.
 
     It only reads the tables of the file: it runs nothing, so that it is safe
@@ -41,16 +35,16 @@ def inspect(path: str | os.PathLike) -> FileReport:
     >>> report.inputs[0].shape
     (-1, 4)
     """
-    data = read(path)
-    return describe(ModelFile(parse(data), data))
+    data = flatbuffer.read(path)
+    return describe(ModelFile(flatbuffer.parse(data), data))
 
 
-def describe(file: ModelFile) -> FileReport:
+def describe(file: ModelFile) -> file_report.FileReport:
     """What `inspect` returns, of a file in memory."""
     model, data = file.model, file.data
     graphs = [_tensors(model, i) for i in range(len(model.subgraphs))]
     main = model.subgraphs[0]
-    return FileReport(
+    return file_report.FileReport(
         size_bytes=len(data),
         gzip_bytes=len(gzip.compress(data, compresslevel=9, mtime=0)),
         **_operators(model),
@@ -58,7 +52,7 @@ def describe(file: ModelFile) -> FileReport:
         outputs=tuple(graphs[0][index] for index in main.outputs),
         tensors=tuple(tensor for graph in graphs for tensor in graph),
         float_tensors=tuple(_float_tensors(model, graphs)),
-        weight_bytes=weight_bytes(model),
+        weight_bytes=file_weights.weight_bytes(model),
     )
 
 
@@ -72,7 +66,7 @@ def output_steps(model: schema.ModelT) -> list[float | None]:
     sources = {
         operator.outputs[0]: operator.inputs[0]
         for operator in graph.operators
-        if operator_name(model, operator) == "DEQUANTIZE"
+        if flatbuffer.operator_name(model, operator) == "DEQUANTIZE"
     }
     return [_step(graph.tensors[sources.get(i, i)]) for i in graph.outputs]
 
@@ -85,13 +79,13 @@ def _step(tensor):
 def _tensors(model, number):
     tensors = model.subgraphs[number].tensors
     return [
-        TensorInfo(
+        file_report.TensorInfo(
             subgraph=number,
             index=index,
-            name=readable(tensor.name),
+            name=flatbuffer.readable(tensor.name),
             shape=_shape(tensor),
-            dtype=DTYPES.get(tensor.type, f"type_{tensor.type}"),
-            is_constant=is_constant(model, tensor),
+            dtype=file_weights.DTYPES.get(tensor.type, f"type_{tensor.type}"),
+            is_constant=flatbuffer.is_constant(model, tensor),
             is_sparse=tensor.sparsity is not None,
             **_quantization(tensor.quantization),
             size_bytes=_stored_bytes(model.buffers[tensor.buffer]),
@@ -130,7 +124,7 @@ def _operators(model):
     versions = collections.defaultdict(set)
     for graph in model.subgraphs:
         for operator in graph.operators:
-            name = operator_name(model, operator)
+            name = flatbuffer.operator_name(model, operator)
             counts[name] += 1
             code = model.operatorCodes[operator.opcodeIndex]
             versions[name].add(code.version)
@@ -155,7 +149,7 @@ def _labels(model, graph):
     """Returns {tensor: its producer, or else first reader}, of those in use."""
     labels = {}
     for operator in graph.operators:
-        name = operator_name(model, operator)
+        name = flatbuffer.operator_name(model, operator)
         for place, index in enumerate(operator.outputs):
             labels[int(index)] = f"{name}:{place} (#{index})"
         for place, index in enumerate(operator.inputs):

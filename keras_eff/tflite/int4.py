@@ -3,9 +3,8 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_eff.tflite import operator_versions
 from keras_eff.tflite.flatbuffer import operator_name
-from keras_eff.tflite.operator_versions import raise_version
-from keras_eff.tflite.operator_versions import require_runtime
 
 # The versions of the operators that read an INT4 weight beside INT8
 # activations, and the runtime that has them. Other kernels refuse one.
@@ -44,7 +43,7 @@ def pack_weight(
     tensor.buffer = len(model.buffers) - 1
     tensor.type = schema.TensorType.INT4
     for operator in operators:
-        raise_version(
+        operator_versions.raise_version(
             model, operator, _VERSIONS[operator_name(model, operator)]
         )
-    require_runtime(model, _RUNTIME)
+    operator_versions.require_runtime(model, _RUNTIME)

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_eff.tflite import packing
 from keras_eff.tflite.flatbuffer import parse
-from keras_eff.tflite.packing import check_inline
-from keras_eff.tflite.packing import pack
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +28,7 @@ def rewrite(
 ) -> ModelFile:
     """The file that passes make of another; it is parsed and packed once."""
     model = parse(data)
-    check_inline(model)
+    packing.check_inline(model)
     for change in passes:
         change(model)
-    return ModelFile(model, pack(model))
+    return ModelFile(model, packing.pack(model))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_eff.tflite import strip_metadata
 from keras_eff.tflite.file_weights import is_weight
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.grid import KernelIntegers
@@ -15,8 +16,6 @@ from keras_eff.tflite.int4 import packed
 from keras_eff.tflite.operator_versions import operator_code
 from keras_eff.tflite.operator_versions import raise_version
 from keras_eff.tflite.operator_versions import require_runtime
-from keras_eff.tflite.strip_metadata import drop_unused_tensors
-from keras_eff.tflite.strip_metadata import merge_buffers
 
 # Where an operator reads its weight, and the axis with a scale for each.
 WEIGHT_PLACES = {
@@ -72,8 +71,8 @@ def store_weights(
         stored = stored or len(graph.tensors) > before
     if stored:
         require_runtime(model, _RUNTIMES[num_bits])
-    drop_unused_tensors(model)
-    merge_buffers(model)
+    strip_metadata.drop_unused_tensors(model)
+    strip_metadata.merge_buffers(model)
 
 
 def _rewritten(model, graph, num_bits, smallest, find, grid_of):

@@ -11,11 +11,10 @@ from absl import logging
 
 from keras_eff.messages import tell
 from keras_eff.program import run_program
+from keras_eff.tuning.workers import progress
 from keras_eff.tuning.workers import project
 from keras_eff.tuning.workers import worker_environment
 from keras_eff.tuning.workers.process import SearchProcess
-from keras_eff.tuning.workers.progress import Progress
-from keras_eff.tuning.workers.progress import describe
 from keras_eff.tuning.workers.supervisor import Supervisor
 
 _SIGNALED = 128
@@ -37,7 +36,7 @@ class _Address(click.ParamType):
 
 @click.command(
     # What follows the script is the script's own.
-    context_settings={"allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False}
 )
 @click.argument("script")
 @click.argument(
@@ -180,7 +179,7 @@ def _search(names, argv, *, max_restarts, port, grace_s, project_dir, log_dir):
         grace_s=grace_s,
         chief_grace_s=_CHIEF_GRACE_S,
         is_listening=functools.partial(worker_environment.listens, port),
-        watch=Progress(directory) if directory else _watch_nothing,
+        watch=progress.Progress(directory) if directory else _watch_nothing,
     ).run()
     if number is not None:
         tell("interrupted: the same command resumes the search")
@@ -194,12 +193,12 @@ def _conclude(directory):
         return 0
     project.settle(directory)
     ended = project.counts(directory)
-    logging.info("trials: %s", describe(ended))
+    logging.info("trials: %s", progress.describe(ended))
     if not ended or set(ended) - {"COMPLETED", "FAILED"}:
         raise RuntimeError(
             "The search ended, but trials of the project did not, or it is "
             f"another project. Received: --project_dir={directory}, with "
-            f"trials: {describe(ended)}"
+            f"trials: {progress.describe(ended)}"
         )
     return 0
 

@@ -18,8 +18,7 @@ from keras_eff.graph.walk import check_graph
 from keras_eff.latency.measure import measure
 from keras_eff.latency.this_machine import describe_device
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.cloning import copy_state
-from keras_eff.layers.cloning import layers_of
+from keras_eff.layers import cloning
 from keras_eff.quantization.calibrate import set_ranges
 from keras_eff.tuning.architecture_key import architecture_key
 from keras_eff.tuning.measurement_cache import MeasurementCache
@@ -168,7 +167,7 @@ def _measure(model, given, shapes, quantize, options):
 
 def _prepare(model, given, shapes):
     """A model whose ranges are known, and samples of its inputs."""
-    layers = layers_of(model, FakeQuant)
+    layers = cloning.layers_of(model, FakeQuant)
     is_unseen = not all(layer.calibrated for layer in layers)
     if is_unseen:
         model = _copy_with_ranges(model)
@@ -180,8 +179,8 @@ def _prepare(model, given, shapes):
 
 def _copy_with_ranges(model):
     copy = keras.models.clone_model(model)
-    copy_state(model, copy)
-    for layer in layers_of(copy, FakeQuant):
+    cloning.copy_state(model, copy)
+    for layer in cloning.layers_of(copy, FakeQuant):
         if not layer.calibrated:
             # Random samples of an input are drawn from its range.
             layer.set_range(-1.0, 1.0)

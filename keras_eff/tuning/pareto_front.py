@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_eff.tuning import objectives
 from keras_eff.tuning.hypervolume import hypervolume
-from keras_eff.tuning.objectives import check_names
-from keras_eff.tuning.objectives import comparable
-from keras_eff.tuning.objectives import is_finite
-from keras_eff.tuning.objectives import rows_of
 from keras_eff.tuning.row_table import row_table
 
 
@@ -53,7 +50,7 @@ class ParetoFront:
         """
         names = (*self.maximize, *self.minimize)
         if set(reference) != set(names) or not all(
-            map(is_finite, reference.values())
+            map(objectives.is_finite, reference.values())
         ):
             raise ValueError(
                 f"Argument `reference` must hold a finite number for each of "
@@ -113,11 +110,11 @@ def pareto_front(
     >>> round(front.hypervolume({"accuracy": 0.5, "latency_ms": 3.0}), 3)
     0.7
     """
-    maximize = check_names("maximize", maximize)
-    minimize = check_names("minimize", minimize)
+    maximize = objectives.check_names("maximize", maximize)
+    minimize = objectives.check_names("minimize", minimize)
     names = _check_objectives(maximize, minimize)
-    rows = rows_of("rows_or_tuner", rows_or_tuner)
-    compared = comparable(rows, names)
+    rows = objectives.rows_of("rows_or_tuner", rows_or_tuner)
+    compared = objectives.comparable(rows, names)
     costs = _costs(compared, maximize, minimize)
     order = np.lexsort(costs.T[::-1])
     compared, costs = [compared[i] for i in order], costs[order]

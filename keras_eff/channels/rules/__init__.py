@@ -8,11 +8,4 @@ from keras_eff.channels.rules import sequences
 from keras_eff.channels.rules import shapes
 from keras_eff.channels.rules import weighted
 
-__all__ = [
-    "declared",
-    "merging",
-    "opened",
-    "sequences",
-    "shapes",
-    "weighted",
-]
+__all__ = ["declared", "merging", "opened", "sequences", "shapes", "weighted"]

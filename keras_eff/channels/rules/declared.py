@@ -3,32 +3,30 @@
 import keras
 import numpy as np
 
-from keras_eff.channels.rules.registry import rule
-from keras_eff.channels.rules.registry import whole
+from keras_eff.channels.rules import registry
 from keras_eff.channels.tensor_channels import TensorChannels
-from keras_eff.graph.book import entry_of
-from keras_eff.graph.book import weights_of
+from keras_eff.graph import book
 from keras_eff.layers.weight_transform import attribute_at
 
 # Stands for an open size when the layer is tried.
 _OPEN = 8
 
 
-@rule
+@registry.rule
 def declared(call):
     """Kernels read channels along an axis, and make some along another.
 
     The layer is tried, so that nothing goes where it computes otherwise.
     """
-    weights, size = _weights_of(call.layer), entry_of(call.layer).size
+    weights, size = _weights_of(call.layer), book.entry_of(call.layer).size
     try:
         held = _held(call, weights) if _fits(call, weights) else None
     except Exception as error:
         # Any code of a user's may be in there.
-        return whole(call, f"{call.name} cannot be tried: {error}")
+        return registry.whole(call, f"{call.name} cannot be tried: {error}")
     if held is None:
         reason = "computes otherwise than its registered weights say"
-        return whole(call, f"{call.name} {reason}")
+        return registry.whole(call, f"{call.name} {reason}")
     channels = call.read(call.channel_axis)
     call.need_zero(channels)
     shape, axis = call.outputs[0].shape, _output_axis(call)
@@ -53,7 +51,7 @@ def declared(call):
 def _weights_of(layer):
     """Tuples of a variable, its axis of outputs, and that of inputs or None."""
     found = {}
-    for entry in weights_of(layer):
+    for entry in book.weights_of(layer):
         variable = attribute_at(layer, entry.name)
         found[id(variable)] = (variable, entry.outputs[-1], entry.inputs)
     bias = getattr(layer, "bias", None)

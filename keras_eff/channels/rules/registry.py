@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 
-from keras_eff.graph.book import UNKNOWN
-from keras_eff.graph.book import entry_of
-from keras_eff.graph.book import is_changed
-from keras_eff.graph.book import unknown_class
+from keras_eff.graph import book
 
 RULES: dict[str, Callable] = {}
 
@@ -22,14 +19,16 @@ def rule(function: Callable) -> Callable:
 
 def rule_of(operation) -> Callable:
     """The rule for an operation; of what is not known, nothing goes."""
-    entry = UNKNOWN if is_changed(operation) else entry_of(operation)
+    entry = (
+        book.UNKNOWN if book.is_changed(operation) else book.entry_of(operation)
+    )
     return RULES[entry.channels]
 
 
 @rule
 def frozen(call):
     """Of what cannot be reasoned about, nothing goes."""
-    if unknown_class(call.operation):
+    if book.unknown_class(call.operation):
         reason = "is not known: see `keras_eff.register_layer`"
     else:
         reason = "mixes or orders them in its own way"

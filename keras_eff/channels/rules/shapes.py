@@ -138,9 +138,7 @@ def _moved(call, channels):
     values = channels.values[rows]
     same = (values == values[:, :1]).all(axis=1)
     return TensorChannels(
-        axis + 1,
-        channels.ids[rows[:, 0]],
-        np.where(same, values[:, 0], np.nan),
+        axis + 1, channels.ids[rows[:, 0]], np.where(same, values[:, 0], np.nan)
     )
 
 

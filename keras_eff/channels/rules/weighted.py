@@ -6,16 +6,13 @@ import math
 import keras
 import numpy as np
 
-from keras_eff.channels.rules.elementwise import applied
-from keras_eff.channels.rules.elementwise import is_elementwise
-from keras_eff.channels.rules.registry import frozen
-from keras_eff.channels.rules.registry import rule
-from keras_eff.channels.rules.registry import rule_of
+from keras_eff.channels.rules import elementwise
+from keras_eff.channels.rules import registry
 from keras_eff.channels.tensor_channels import TensorChannels
 from keras_eff.graph.book import entry_of
 
 
-@rule
+@registry.rule
 def dense(call):
     layer = call.layer
     channels = call.read(call.rank - 1)
@@ -25,7 +22,7 @@ def dense(call):
     return _made(call, layer.kernel, "units", layer.units, call.rank - 1)
 
 
-@rule
+@registry.rule
 def convolution(call):
     layer = call.layer
     if layer.groups > 1:
@@ -61,7 +58,7 @@ def _grouped(call):
     return _made(call, layer.kernel, "filters", layer.filters, axis)
 
 
-@rule
+@registry.rule
 def transposed_convolution(call):
     layer = call.layer
     channels = call.read(call.channel_axis)
@@ -72,7 +69,7 @@ def transposed_convolution(call):
     return _made(call, layer.kernel, "filters", layer.filters, axis, -2)
 
 
-@rule
+@registry.rule
 def depthwise(call):
     layer = call.layer
     channels = call.read(call.channel_axis)
@@ -83,7 +80,7 @@ def depthwise(call):
     return [_activated(call, outputs.holding(0.0))]
 
 
-@rule
+@registry.rule
 def separable(call):
     layer = call.layer
     channels = call.read(call.channel_axis)
@@ -97,7 +94,7 @@ def separable(call):
     return _made(call, kernel, "filters", layer.filters, axis)
 
 
-@rule
+@registry.rule
 def depthwise_separable(call):
     """Its layers one after another."""
     (channels,), (tensor,) = call.channels, call.tensors
@@ -115,12 +112,12 @@ def depthwise_separable(call):
         if entry_of(part).size is not None and channels is not None:
             # A constant would have to go into the bias of this part.
             inner.need_zero(channels)
-        (channels,) = rule_of(part)(inner)
+        (channels,) = registry.rule_of(part)(inner)
         tensor = output
     return [channels]
 
 
-@rule
+@registry.rule
 def embedding(call):
     layer = call.layer
     call.freeze_inputs(f"{call.name} looks them up")
@@ -131,12 +128,12 @@ def embedding(call):
     return [TensorChannels(call.rank, ids, np.zeros(len(ids)))]
 
 
-@rule
+@registry.rule
 def batch_normalization(call):
     """A channel that has come in as a constant goes out as zero."""
     layer = call.layer
     if layer.renorm:
-        return frozen(call)
+        return registry.frozen(call)
     channels = call.read(layer.axis % call.rank)
     scaled = layer.gamma is not None
     if not scaled:
@@ -153,7 +150,7 @@ def batch_normalization(call):
     return [channels.holding(0.0)]
 
 
-@rule
+@registry.rule
 def group_normalization(call):
     """Only channels that are a group each do without the others."""
     layer = call.layer
@@ -161,7 +158,7 @@ def group_normalization(call):
     axis = layer.axis % call.rank
     size = call.tensors[0].shape[axis]
     if layer.groups not in (-1, size):
-        return frozen(call)
+        return registry.frozen(call)
     channels = call.read(axis)
     if not layer.scale:
         call.need_zero(channels)
@@ -171,7 +168,7 @@ def group_normalization(call):
     return [channels.holding(0.0)]
 
 
-@rule
+@registry.rule
 def prelu(call):
     channels = call.channels[0]
     alpha = call.layer.alpha
@@ -191,8 +188,8 @@ def _made(call, kernel, name, count, axis, kernel_axis=-1):
 
 def _activated(call, channels):
     function = call.layer.activation
-    if is_elementwise(function):
-        return channels.mapped(applied(function))
+    if elementwise.is_elementwise(function):
+        return channels.mapped(elementwise.applied(function))
     call.freeze(channels, f"the activation of {call.name} may mix them")
     return channels
 

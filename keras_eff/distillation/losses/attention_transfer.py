@@ -1,12 +1,11 @@
 import keras
 from keras import ops
 
-from keras_eff.distillation.losses.layer_loss import LayerLoss
-from keras_eff.distillation.losses.layer_loss import check_shapes
+from keras_eff.distillation.losses import layer_loss
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
-class AttentionTransfer(LayerLoss):
+class AttentionTransfer(layer_loss.LayerLoss):
     """Where a layer is active: equal maps, whatever the number of channels.
 
     `mean(|q_student / ||q_student|| - q_teacher / ||q_teacher|||**2)` with the
@@ -36,7 +35,7 @@ class AttentionTransfer(LayerLoss):
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         places = teacher_outputs.shape[1:-1], student_outputs.shape[1:-1]
-        check_shapes(self, *places, "maps")
+        layer_loss.check_shapes(self, *places, "maps")
         difference = _map(teacher_outputs) - _map(student_outputs)
         return ops.mean(ops.square(difference))
 

@@ -2,14 +2,13 @@ import keras
 from keras import ops
 
 from keras_eff.arguments import read_number
-from keras_eff.distillation.losses.layer_loss import LayerLoss
-from keras_eff.distillation.losses.layer_loss import check_shapes
+from keras_eff.distillation.losses import layer_loss
 
 _MOMENTUM, _VELOCITY = 0.9, 0.999
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
-class ConnectedFeatures(LayerLoss):
+class ConnectedFeatures(layer_loss.LayerLoss):
     """Features of another width, matched through a learned linear map.
 
     `mean((student @ kernel + bias - teacher)**2)`, the product along the last
@@ -60,7 +59,7 @@ class ConnectedFeatures(LayerLoss):
             student_shape: Shape of the student's.
         """
         shapes = teacher_shape[1:-1], student_shape[1:-1]
-        check_shapes(self, *shapes, "features but for the last axis")
+        layer_loss.check_shapes(self, *shapes, "features but for the last axis")
         width, wanted = student_shape[-1], teacher_shape[-1]
 
         def parameter(shape, initializer):

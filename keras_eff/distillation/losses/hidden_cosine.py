@@ -1,12 +1,11 @@
 import keras
 from keras import ops
 
-from keras_eff.distillation.losses.layer_loss import LayerLoss
-from keras_eff.distillation.losses.layer_loss import check_shapes
+from keras_eff.distillation.losses import layer_loss
 
 
 @keras.saving.register_keras_serializable(package="keras_eff")
-class HiddenCosine(LayerLoss):
+class HiddenCosine(layer_loss.LayerLoss):
     """Hidden states that point the same way: `mean(1 - cos(teacher, student))`.
 
     The angle is between vectors along the last axis: the states of a token,
@@ -33,7 +32,7 @@ class HiddenCosine(LayerLoss):
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         shapes = teacher_outputs.shape, student_outputs.shape
-        check_shapes(self, *shapes, "hidden states")
+        layer_loss.check_shapes(self, *shapes, "hidden states")
         teacher = ops.normalize(teacher_outputs, axis=-1)
         student = ops.normalize(student_outputs, axis=-1)
         return ops.mean(1.0 - ops.sum(teacher * student, axis=-1))

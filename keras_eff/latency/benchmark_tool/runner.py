@@ -11,11 +11,7 @@ from keras_eff import command
 from keras_eff.arguments import read_boolean
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
-from keras_eff.latency.benchmark_tool.delegates import check_delegate
-from keras_eff.latency.benchmark_tool.delegates import delegate_flag
-from keras_eff.latency.benchmark_tool.delegates import delegate_title
-from keras_eff.latency.benchmark_tool.delegates import is_without_xnnpack
-from keras_eff.latency.benchmark_tool.delegates import warn_of_fallback
+from keras_eff.latency.benchmark_tool import delegates
 from keras_eff.latency.benchmark_tool.executable import check_binary
 from keras_eff.latency.benchmark_tool.input_flags import INPUT_FLAGS
 from keras_eff.latency.benchmark_tool.input_flags import input_flags
@@ -50,7 +46,7 @@ class BenchmarkRunner:
 
     def __post_init__(self):
         self.binary = check_binary(self.binary)
-        self.delegate = check_delegate(self.delegate)
+        self.delegate = delegates.check_delegate(self.delegate)
         self.cpu_affinity = check_mask(self.cpu_affinity)
         self.profile_ops = read_boolean("profile_ops", self.profile_ops)
         self.warmup_runs = read_integer("warmup_runs", self.warmup_runs, 0)
@@ -89,7 +85,7 @@ class BenchmarkRunner:
             f"--max_secs={self.timeout_s:g}",
             f"--warmup_runs={self.warmup_runs}",
             "--warmup_min_secs=0",
-            delegate_flag(self.delegate, library),
+            delegates.delegate_flag(self.delegate, library),
         ]
         return flags + [*_PROFILE_FLAGS] * self.profile_ops
 
@@ -115,8 +111,10 @@ class BenchmarkRunner:
 
     def _check_consumed(self, log, output, num_threads, inputs):
         ignored = {flag_name(flag) for flag in log.unconsumed_flags}
-        if is_without_xnnpack(self.delegate, log, output):
-            ignored.discard(flag_name(delegate_flag(self.delegate, "")))
+        if delegates.is_without_xnnpack(self.delegate, log, output):
+            ignored.discard(
+                flag_name(delegates.delegate_flag(self.delegate, ""))
+            )
         lacking = [
             option
             for flags, option in self._chosen(num_threads, inputs)
@@ -133,7 +131,7 @@ class BenchmarkRunner:
         """Yields flags, one of which each option needs to have an effect."""
         yield ["--num_threads"], f"num_threads={num_threads}"
         if self.delegate != "xnnpack":
-            flag = delegate_flag(self.delegate, "")
+            flag = delegates.delegate_flag(self.delegate, "")
             yield [flag], f"delegate={self.delegate!r}"
         if self.profile_ops:
             yield _PROFILE_FLAGS, "profile_ops=True"
@@ -141,28 +139,16 @@ class BenchmarkRunner:
 
     def _to_latency(self, log, output, num_threads, device):
         warnings = list(log.warnings)
-        fallback = warn_of_fallback(self.delegate, log, output)
+        fallback = delegates.warn_of_fallback(self.delegate, log, output)
         if fallback:
             logging.warning("%s: %s", device, fallback)
             warnings.insert(0, fallback)
-        title = delegate_title(self.delegate)
-        return Latency(
-            median_ms=log.median_ms,
-            mean_ms=log.mean_ms,
-            min_ms=log.min_ms,
-            p5_ms=log.p5_ms,
-            p95_ms=log.p95_ms,
-            std_ms=log.std_ms,
-            init_ms=log.init_ms,
-            num_runs=log.num_runs,
-            num_threads=num_threads,
-            peak_memory_mb=log.peak_memory_mb,
-            runner=f"{self._tool} {log.dialect} {title}",
-            device=device,
-            op_profile=log.op_profile,
-            delegations=log.delegations,
-            warnings=tuple(warnings),
-        )
+        title = delegates.delegate_title(self.delegate)
+        known = {field.name for field in dataclasses.fields(Latency)}
+        found = {name: x for name, x in vars(log).items() if name in known}
+        found |= {"num_threads": num_threads, "device": device}
+        found["runner"] = f"{self._tool} {log.dialect} {title}"
+        return Latency(**{**found, "warnings": tuple(warnings)})
 
 
 def _telling(output):

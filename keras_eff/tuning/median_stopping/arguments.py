@@ -4,9 +4,7 @@ import os
 
 import keras
 
-from keras_eff.arguments import read_choice
-from keras_eff.arguments import read_string
-from keras_eff.arguments import wrong_argument
+from keras_eff import arguments
 
 _MODES = (None, "auto", "min", "max")
 
@@ -14,10 +12,10 @@ _MODES = (None, "auto", "min", "max")
 def check_names(monitor, mode, directory):
     """Checks the arguments that are no numbers."""
     if monitor is not None:
-        read_string("monitor", monitor, also="or None")
-    read_choice("mode", mode, _MODES)
+        arguments.read_string("monitor", monitor, also="or None")
+    arguments.read_choice("mode", mode, _MODES)
     if not isinstance(directory, (str, os.PathLike, type(None))):
-        raise wrong_argument("directory", directory, "a path or None")
+        raise arguments.wrong_argument("directory", directory, "a path or None")
 
 
 def inferred_mode(monitor, model):
