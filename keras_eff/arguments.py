@@ -28,11 +28,9 @@ def read_integer(
 ) -> int:
     """Reads an integer, of Python or of NumPy; no boolean.
 
-    Args:
-        low: The least that it may be.
-        high: The most that it may be.
-        also: What else may be given, which the caller has read, for the
-            message: "or None".
+    `low`: the least that it may be. `high`: the most that it may be. `also`:
+    what else may be given, which the caller has read, for the message: "or
+    None".
     """
     found = _python(value)
     is_integer = _is_number(found, numbers.Integral)
@@ -50,8 +48,7 @@ def read_number(
 ) -> float:
     """Reads a finite number, of Python or of NumPy; no boolean.
 
-    Args:
-        interval: Where it must be: "[0, 1)", "(0, inf)".
+    `interval`: where it must be: "[0, 1)", "(0, inf)".
     """
     found = _python(value)
     low, high = (float(end) for end in interval[1:-1].split(","))
@@ -95,14 +92,7 @@ def read_string(name: str, value: Any, *, also: str = "") -> str:
 def check_layer_names(
     name: str, value: Any, names: Iterable[str], known: Iterable[str]
 ) -> None:
-    """Raises a ValueError unless a model has the layers that are named.
-
-    Args:
-        name: Name of the argument.
-        value: What the user gave.
-        names: The names in it.
-        known: Those of the layers that the model has.
-    """
+    """Raises a ValueError unless a model has the layers that are named."""
     known = sorted(known)
     unknown = [repr(each) for each in names if each not in known]
     if unknown:
@@ -116,11 +106,7 @@ def check_layer_names(
 def wrong_argument(
     name: str, value: Any, expected: str, also: str = ""
 ) -> ValueError:
-    """The error of an argument that is not what it must be.
-
-    Args:
-        expected: What it must be, as "a boolean".
-    """
+    """The error of an argument that is not what it must be."""
     wanted = f"{expected} {also}".rstrip()
     return ValueError(
         f"Argument `{name}` must be {wanted}. Received: {name}={value!r}"

@@ -20,11 +20,8 @@ _LONGEST_S = 1e8
 def limit(parent: int, timeout_s: float, memory_bytes: int) -> None:
     """Limits this process, so that it ends even if its parent is gone.
 
-    Args:
-        parent: Number of the process that started it.
-        timeout_s: Time that it may take, in seconds.
-        memory_bytes: Memory that it may take, in bytes; also the largest file
-            that it may write.
+    `timeout_s`: time that it may take, in seconds. `memory_bytes`: memory that
+    it may take, in bytes; also the largest file that it may write.
     """
     _end_with(parent)
     # Its signal ends the process: nobody handles it here.
@@ -35,13 +32,7 @@ def limit(parent: int, timeout_s: float, memory_bytes: int) -> None:
 
 
 def serve(script: str, payload: str, reply: str) -> None:
-    """Writes what the script's `main` returns or raises.
-
-    Args:
-        script: Path of the script.
-        payload: Path of the JSON file that holds the argument of `main`.
-        reply: Path of the JSON file to write.
-    """
+    """Writes what the script's `main` returns or raises."""
     argument = json.loads(pathlib.Path(payload).read_text(encoding="utf-8"))
     try:
         text = json.dumps({"result": _load(script).main(argument)})

@@ -51,12 +51,10 @@ def run(
     user. The child is killed when the time is over, when the caller is
     interrupted, and when it ends.
 
-    Args:
-        payload: Dictionary of plain JSON values.
-        timeout_s: Positive number, the time that the child may take, in
-            seconds.
-        memory_bytes: Integer, the memory that it may take, in bytes; see
-            `memory_for`. By default, most of what this machine has.
+    `payload`: dictionary of plain JSON values. `timeout_s`: positive number,
+    the time that the child may take, in seconds. `memory_bytes`: integer, the
+    memory that it may take, in bytes; see `memory_for`. By default, most of
+    what this machine has.
     """
     memory_bytes = _memory_limit(memory_bytes)
     with temporary_folder() as folder:
@@ -79,9 +77,8 @@ def run(
 def memory_for(*paths: str | os.PathLike) -> int:
     """Returns the memory that running files may take, in bytes.
 
-    Args:
-        *paths: The files that the child reads: a model and its inputs. The
-            child itself tells of those that are missing.
+    `*paths`: the files that the child reads: a model and its inputs. The child
+    itself tells of those that are missing.
     """
     present = filter(os.path.exists, paths)
     return _BASE_BYTES + _COPIES * sum(map(os.path.getsize, present))

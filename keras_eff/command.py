@@ -22,12 +22,10 @@ _SHELL_SIGNAL = 128
 class Finished:
     r"""How a command ended.
 
-    Args:
-        code: Integer, its exit code, negative for a signal; `None` if it was
-            stopped because its time was over.
-        output: String, its standard output and standard error, as they came;
-            control characters other than tabs and ends of lines are spelled
-            out, as `\x1b`, so that it can be printed.
+    `code`: integer, its exit code, negative for a signal; `None` if it was
+    stopped because its time was over. `output`: string, its standard output and
+    standard error, as they came; control characters other than tabs and ends of
+    lines are spelled out, as `\x1b`, so that it can be printed.
     """
 
     code: int | None
@@ -58,10 +56,8 @@ def run(
     process group is killed. What a command that ended by itself has left in
     the background, such as the server of adb, stays.
 
-    Args:
-        timeout_s: Positive number, in seconds.
-        stdin: Path of the file that the command reads as its standard input,
-            or `HELD_OPEN`.
+    `timeout_s`: positive number, in seconds. `stdin`: path of the file that the
+    command reads as its standard input, or `HELD_OPEN`.
     """
     # Not a pipe: a process left in the background would keep it open.
     with _opened(stdin) as source, tempfile.TemporaryFile() as target:

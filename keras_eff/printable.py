@@ -12,9 +12,6 @@ def printable(text: str, kept: str = "") -> str:
     device can hold in its names: `"\x1b"` begins commands, `"\n"` begins a
     line that nobody wrote, and a few characters of Unicode turn the direction
     of writing. Each becomes what stands for it in Python, such as `\x1b`.
-
-    Args:
-        kept: String, the characters to keep all the same, such as `"\n\t"`.
     """
 
     def spelled(match):

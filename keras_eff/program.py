@@ -29,9 +29,8 @@ def run_program(
 
     What a user can mend is told on standard error.
 
-    Args:
-        command: A `click.Command` that returns an exit code, or None for 0.
-        arguments: Strings; by default those of the process.
+    `command`: A `click.Command` that returns an exit code, or None for 0.
+    `arguments`: strings; by default those of the process.
 
     Returns: Integer: 0; 1 if something failed; 2 if the arguments are wrong or
     a file is missing or damaged; 130 after an interrupt; 141 if nobody reads

@@ -13,9 +13,8 @@ _REMOVAL = "0.3"
 def renamed_arguments(**renamed: str | tuple[str, Mapping]) -> Callable:
     """Decorates a function so that it takes old names of arguments too.
 
-    Args:
-        **renamed: For each old name, the new one, or a pair of it and a dict
-            with the new word for each old word that is no longer a value.
+    `**renamed`: for each old name, the new one, or a pair of it and a dict with
+    the new word for each old word that is no longer a value.
     """
 
     def decorate(function):

@@ -15,10 +15,9 @@ def format_table(columns: Mapping[str, str], rows: Iterable[Sequence]) -> str:
 
     A column in which no line has a value is left out.
 
-    Args:
-        columns: For each title, how the numbers below it are formatted, such
-            as ",.3f"; empty for a column of text.
-        rows: The values of each line; a number that is None is a dash.
+    `columns`: for each title, how the numbers below it are formatted, such as
+    ",.3f"; empty for a column of text. `rows`: the values of each line; a
+    number that is None is a dash.
     """
     # They take a moment to import, and few programs print a table.
     from rich.console import Console

@@ -38,7 +38,7 @@ from benchmarks.support.rows import read
 from benchmarks.support.rows import trial_seed
 from examples.support import image_data
 from examples.support import search_classifiers
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.tuning import measure_trial
 from keras_eff.tuning import mnas_reward
 from keras_eff.tuning.read_trials import read_trials

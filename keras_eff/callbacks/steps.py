@@ -37,10 +37,7 @@ class StepCounter:
     Where that makes none, as beside a `train_step` with optimizers of its own,
     or where the model has no optimizer, the batches are counted.
 
-    Args:
-        model: `keras.Model`.
-        num_batches: Integer, the batches counted before; if any, they count on.
-        is_late: Whether a batch of this training has ended already.
+    `is_late`: whether a batch of this training has ended already.
     """
 
     def __init__(self, model, num_batches=0, is_late=False):
@@ -64,12 +61,7 @@ class StepCounter:
         return self.num_batches or self._iterations(model)
 
     def step_after(self, model, batch):
-        """The step after the end of a batch.
-
-        Args:
-            model: `keras.Model`.
-            batch: Integer, the number of the batch in its epoch.
-        """
+        """The step after the end of a batch."""
         # More than one, where `steps_per_execution` is.
         self._num_batches += max(batch - self._batch, 1)
         self._batch = batch

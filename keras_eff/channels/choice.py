@@ -43,11 +43,7 @@ class Limits:
 
 
 def by_layer(groups, scores, shares, limits: Limits) -> set:
-    """The least of each group, by the share that goes of it.
-
-    Args:
-        shares: List of floats in [0, 1).
-    """
+    """The least of each group, by the share that goes of it."""
     counts = [
         # What is worth less than anything goes in any case.
         max(limits.count(group, share), np.isneginf(of_group).sum())

@@ -16,7 +16,7 @@ from keras_eff.graph.walk import is_graph
 from keras_eff.graph.walk import rebuild
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import assign
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.layers.weight_transform import followed_axes
 
 

@@ -35,12 +35,7 @@ class ChannelGraph:
                 self.sets.freeze(channels.ids, "the model returns them")
 
     def walk(self, model, channels: list, whole=None) -> list:
-        """The channels of the outputs of a model for those of its inputs.
-
-        Args:
-            whole: `LayerDependencies` of the layer that the model is traced
-                from, if it is.
-        """
+        """The channels of the outputs of a model for those of its inputs."""
         before, self._whole = self._whole, whole or self._whole
         self._channels.update(zip(map(id, model.inputs), channels, strict=True))
         replay(model, model.inputs, self._visit)

@@ -47,9 +47,8 @@ class Taylor:
 
     The mean over batches of the square of the sum of weight times gradient.
 
-    Args:
-        dataset: Tuple (x, y) or (x, y, sample_weight) of arrays, or batches
-            of such tuples.
+    `dataset`: tuple (x, y) or (x, y, sample_weight) of arrays, or batches of
+    such tuples.
     """
 
     def __init__(self, model, graph, dataset, batch_size=32):

@@ -1,9 +1,7 @@
 import dataclasses
-import importlib.util
-import io
 import os
 
-from keras_eff.atomic_write import atomic_write
+from keras_eff import figure as figures
 from keras_eff.atomic_write import check_path
 from keras_eff.table import format_table
 
@@ -95,34 +93,21 @@ class ChannelSensitivity:
             ImportError: If matplotlib is not installed.
             OSError: If `path` cannot be written.
         """
-        if importlib.util.find_spec("matplotlib") is None:
-            raise ImportError(
-                "`ChannelSensitivity.plot` needs matplotlib: "
-                "pip install 'keras_eff[examples]'"
-            )
+        figures.check_matplotlib("`ChannelSensitivity.plot`")
         path = None if path is None else check_path(path)
         figure = self._draw()
-        if path is not None:
-            stream = io.BytesIO()
-            figure.savefig(stream, format="png", dpi=150)
-            with atomic_write(path, stream.getvalue()):
-                pass
+        figures.write_png(figure, path)
         return figure
 
     def _draw(self):
-        # Not pyplot: that would change the state of the user's own figures.
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-        axes = figure.add_subplot()
+        figure, axes = figures.new_figure(6.4, 4.4, layout="constrained")
         groups = self._by_group()
         worst = sorted(groups, key=lambda name: -self._worst(groups[name]))
         for name, removals in groups.items():
             rank = worst.index(name)
             style = {"color": "0.75", "linewidth": 1.0}
             if rank < _NAMED:
-                # A dollar sign would begin a formula.
-                label = name.replace("$", r"\$")
+                label = figures.plain(name)
                 style = {"color": f"C{rank}", "label": label, "zorder": 3}
             axes.plot(
                 [0.0, *(r.sparsity for r in removals)],

@@ -14,11 +14,10 @@ class Silent:
     An optimizer applies it in each of its steps: that of this `fit`, and those
     of later ones.
 
-    Args:
-        variable: `keras.Variable`, of which nothing is silent yet. Its own
-            constraint goes on to apply.
-        model: `keras.Model` that trains it. The moving average that its
-            optimizer keeps is made before constraints apply, and kept too.
+    `variable`: `keras.Variable`, of which nothing is silent yet. Its own
+    constraint goes on to apply. `model`: `keras.Model` that trains it. The
+    moving average that its optimizer keeps is made before constraints apply,
+    and kept too.
     """
 
     def __init__(self, variable, model):
@@ -55,9 +54,8 @@ def constrain(graph, model) -> bool:
         for variable, _ in layer.zeros.values()
         if not isinstance(variable.constraint, Silent)
     ]
-    for variable in free:
-        if not isinstance(variable.constraint, Silent):
-            variable.constraint = Silent(variable, model)
+    for variable in {id(variable): variable for variable in free}.values():
+        variable.constraint = Silent(variable, model)
     return bool(free)
 
 

@@ -135,13 +135,7 @@ def _by_output(kernels, comparison):
 
 @dataclasses.dataclass(frozen=True)
 class _Reference:
-    """What A takes, by name and in order, and what it returns.
-
-    Args:
-        names: The names of its inputs.
-        samples: One array for each of them.
-        outputs: {set of kernels: one array for each output}.
-    """
+    """What A takes, by name and in order, and what it returns."""
 
     names: list[str]
     samples: list[np.ndarray]

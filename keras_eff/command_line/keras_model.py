@@ -50,12 +50,7 @@ def _stderr_to(file):
 
 
 def load_model(path: str):
-    """Returns the model in a .keras file.
-
-    Raises:
-        FileNotFoundError: If there is no file at `path`.
-        ValueError: If Keras cannot load it.
-    """
+    """Returns the model in a .keras file."""
     if not pathlib.Path(path).exists():
         raise FileNotFoundError(f"there is no file {path}")
     import keras

@@ -27,14 +27,8 @@ def show_readable(
 ) -> int:
     """Prints what files hold, then tells which could not be read, and why.
 
-    Args:
-        paths: The files.
-        read: Function of a path, which raises ValueError or OSError.
-        show: Function from {path: what `read` returned} to the text.
-
-    Returns:
-        Integer, an exit code: 1 if some of the files could not be read, 2 if
-        none could.
+    Returns: Integer, an exit code: 1 if some of the files could not be read, 2
+    if none could.
     """
     found, errors = {}, []
     for path in paths:

@@ -96,16 +96,7 @@ def runner_options(command: Callable) -> Callable:
 def make_runners(
     runner: str | None, **options
 ) -> dict[str | None, Callable | None]:
-    """Returns {device: runner}, None for a device or runner left open.
-
-    Args:
-        runner: The value of --runner.
-        **options: Those of the others, None where they were not given.
-
-    Raises:
-        click.UsageError: If the runner does not have an option.
-        RuntimeError: If no device is ready.
-    """
+    """Returns {device: runner}, None for a device or runner left open."""
     options = given(options)
     for name in options:
         if name not in _RUNNERS.get(runner, ()):
@@ -114,11 +105,7 @@ def make_runners(
 
 
 def read_runners(arguments: Sequence[str]) -> dict:
-    """Returns what `make_runners` makes of options, as a program gets them.
-
-    Raises:
-        click.UsageError: If one of the arguments is none of the options.
-    """
+    """Returns what `make_runners` makes of options, as a program gets them."""
     command = click.command()(runner_options(make_runners))
     with command.make_context("runners", list(arguments)) as context:
         return command.invoke(context)

@@ -31,17 +31,10 @@ def samples_option(purpose: str, required: bool = False) -> Callable:
 def load_samples(path: str | None):
     """Reads samples for a model, as `keras_eff.export.to_tflite` takes them.
 
-    Args:
-        path: A .npy file; or a .npz file, which becomes a list if its arrays
-            are called arr_0, arr_1, ..., as `np.savez` calls those without a
-            name, and a dict otherwise, but an array, whatever its name, if it
-            is alone; or a folder that
-            `tf.data.Dataset.save` wrote; or None.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a complete file of arrays of numbers, or no
-            such folder.
+    `path`: A .npy file; or a .npz file, which becomes a list if its arrays are
+    called arr_0, arr_1, ..., as `np.savez` calls those without a name, and a
+    dict otherwise, but an array, whatever its name, if it is alone; or a folder
+    that `tf.data.Dataset.save` wrote; or None.
     """
     if path is None:
         return None
@@ -84,16 +77,7 @@ def _in_order(arrays):
 def arrange(
     samples, names: Sequence[str], ranks: Sequence[int]
 ) -> list[np.ndarray]:
-    """Returns samples as one array for each input of a file, in its order.
-
-    Args:
-        samples: What `load_samples` returned.
-        names: The names of the file's inputs, in its order.
-        ranks: The number of dimensions of each input.
-
-    Raises:
-        ValueError: If their number or their names are others.
-    """
+    """Returns samples as one array for each input of a file, in its order."""
     if not isinstance(samples, (np.ndarray, list, dict)):
         # Here, as arrays are arranged without Keras.
         from keras_eff.graph.sample_sources import gathered

@@ -18,11 +18,8 @@ from keras_eff.table import format_table
 class Column:
     """One column of a table.
 
-    Args:
-        title: Its title, with the unit of its numbers.
-        key: What its values are called in the rows.
-        numbers: How its numbers are formatted, such as ",.3f"; empty for a
-            column of text. Numbers are aligned to the right.
+    `numbers`: how its numbers are formatted, such as ",.3f"; empty for a column
+    of text. Numbers are aligned to the right.
     """
 
     title: str

@@ -4,12 +4,12 @@ from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
 from keras_eff.debugging.debug_report import DebugReport
 from keras_eff.debugging.debug_report import TensorError
-from keras_eff.debugging.error_plot import check_matplotlib
 from keras_eff.debugging.error_plot import error_plot
 from keras_eff.debugging.file_tensors import file_tensors
 from keras_eff.debugging.layer_outputs import layer_outputs
 from keras_eff.debugging.matching import match
 from keras_eff.debugging.signal_to_noise import sqnr_db
+from keras_eff.figure import check_matplotlib
 from keras_eff.graph.rewriter import open_registered
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.walk import check_graph
@@ -74,7 +74,7 @@ def debug(model, path, samples, *, plot=None) -> DebugReport:
     """
     check_graph(model, "keras_eff.export.debug")
     if plot is not None:
-        check_matplotlib()
+        check_matplotlib("Argument `plot`")
         plot = check_path(plot, "plot")
     samples = [array[:_MOST_SAMPLES] for array in check_samples(model, samples)]
     tensors = file_tensors(path, samples)

@@ -65,10 +65,6 @@ def file_tensors(
 
     It runs in a child process: a file that crashes the runtime raises here.
 
-    Args:
-        samples: One array for each input of the file, in its order; samples
-            along the first axis.
-
     Returns: The tensors of the main graph in the order of execution, inputs
     first.
     """

@@ -43,12 +43,7 @@ _SCORES = ("CategoricalHinge", "categorical_hinge", "CTC", "ctc")
 
 @dataclasses.dataclass(frozen=True)
 class CompiledLoss:
-    """A loss of an output, and its weight among those of the student.
-
-    Args:
-        given: What `compile` was given: a string, loss or function; None
-            where it was given nothing.
-    """
+    """A loss of an output, and its weight among those of the student."""
 
     given: Any = None
     weight: float = 1.0

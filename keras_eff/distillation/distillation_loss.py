@@ -47,13 +47,7 @@ def unreduced(function):
 
 
 def value(loss, teacher_outputs, student_outputs, weights=None):
-    """The loss of a batch, its samples weighted.
-
-    Args:
-        teacher_outputs: Tensor or structure of tensors.
-        weights: Optional tensor, a weight for each sample, or for each place
-            of each sample.
-    """
+    """The loss of a batch, its samples weighted."""
     _check_shapes(loss, teacher_outputs, student_outputs)
     pair = (teacher_outputs, student_outputs)
     if weights is None or not getattr(loss, "is_mean_of_samples", True):
@@ -83,12 +77,7 @@ def combined_weights(sample_weight, mask):
 
 
 def weights_of_outputs(sample_weight, outputs, names=None) -> list:
-    """The weights of samples for each output, or None.
-
-    Args:
-        sample_weight: Tensor for all outputs, a structure with one for each,
-            or None.
-    """
+    """The weights of samples for each output, or None."""
     count = len(keras.tree.flatten(outputs))
     given = sample_weight
     is_by_name = isinstance(given, dict) and not isinstance(outputs, dict)

@@ -25,11 +25,6 @@ def of_arrays(structure) -> str:
 def of_teacher(teacher, name=None) -> str | None:
     """Of a model: weights, layers and their settings; else of a name.
 
-    Args:
-        teacher: `keras.Model`, or a function.
-        name: String that stands for a function, which has nothing that tells
-            it from another.
-
     Returns: None for a function without a name.
     """
     if not isinstance(teacher, keras.Model):

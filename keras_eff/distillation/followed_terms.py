@@ -20,12 +20,7 @@ _TEMPERATURE = 3.0
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """What is compared of one output.
-
-    Args:
-        kind: What the output is: "classes", "labels" or "values".
-        from_logits: Boolean or None, of the student's output.
-    """
+    """What is compared of one output."""
 
     index: int
     kind: str
@@ -34,12 +29,7 @@ class Term:
     from_logits: bool | None
 
     def comparable(self, output, activation, from_logits):
-        """A tensor as the loss takes it.
-
-        Args:
-            output: Tensor, of the student or a teacher.
-            from_logits: Boolean or None.
-        """
+        """A tensor as the loss takes it."""
         output = ops.cast(output, "float32")
         if len(output.shape) == 1:
             output = ops.expand_dims(output, -1)
@@ -67,11 +57,7 @@ class Term:
 
 
 def terms_of(student, outputs, activations, from_logits) -> list[Term]:
-    """The terms of the default loss, in the order of the outputs.
-
-    Args:
-        from_logits: Boolean or None, of the student's outputs.
-    """
+    """The terms of the default loss, in the order of the outputs."""
     flat = keras.tree.flatten(outputs)
     activations = activations or [None] * len(flat)
     return [

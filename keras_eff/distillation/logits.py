@@ -28,11 +28,9 @@ def final_activations(model) -> list[str] | None:
 def to_logits(outputs, activation, from_logits):
     """Logits from the outputs of a model.
 
-    Args:
-        outputs: Float tensor, classes on the last axis.
-        from_logits: Whether the outputs are logits; None to find out: by
-            `activation`, and if that is not known, by whether all are shares
-            of 1.
+    `outputs`: float tensor, classes on the last axis. `from_logits`: whether
+    the outputs are logits; None to find out: by `activation`, and if that is
+    not known, by whether all are shares of 1.
 
     Returns: Tensor of logits; two for a single output, that of a sigmoid.
     """
@@ -48,11 +46,9 @@ def to_logits(outputs, activation, from_logits):
 def to_label_logits(outputs, activation, from_logits):
     """The logit of each label from the outputs of a model.
 
-    Args:
-        outputs: Float tensor, of labels that are each on or off.
-        from_logits: Whether the outputs are logits; None to find out: by
-            `activation`, and if that is not known, by whether all are in
-            [0, 1].
+    `outputs`: float tensor, of labels that are each on or off. `from_logits`:
+    whether the outputs are logits; None to find out: by `activation`, and if
+    that is not known, by whether all are in [0, 1].
     """
     outputs = ops.cast(outputs, "float32")
     is_probability = _is_probability(activation, from_logits)

@@ -9,12 +9,7 @@ _TARGETS = {"labels", "teacher", "labelled"}
 
 
 def unpacked(x, y, weight):
-    """Labels or None and their weight, what the teacher takes, its weight.
-
-    Args:
-        y: Labels, or the dict that `DistillationTeacher` describes.
-        weight: The weight of samples, in the structure of `y`, or None.
-    """
+    """Labels or None and their weight, what the teacher takes, its weight."""
     if not _is_told(y):
         return y, weight, x, weight
     if not isinstance(weight, dict):

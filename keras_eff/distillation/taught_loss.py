@@ -23,9 +23,6 @@ from keras_eff.graph.walk import pack_outputs
 class TaughtLoss:
     """The loss of a student that a teacher teaches, for a train step.
 
-    Args:
-        from_logits: Boolean or None, of the student's outputs.
-
     Attributes:
         overrides: Dict of the methods that the student has in a train step.
         was_entered: Boolean, whether a train step has asked for its loss.

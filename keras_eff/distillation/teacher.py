@@ -13,11 +13,7 @@ from keras_eff.graph.walk import pack_outputs
 
 
 class Teacher:
-    """What teaches: a model, several, a function, or stored outputs.
-
-    Args:
-        from_logits: Boolean or None, see `logits.to_logits`.
-    """
+    """What teaches: a model, several, a function, or stored outputs."""
 
     def __init__(self, source, layer_names, from_logits):
         self.source = source
@@ -38,11 +34,7 @@ class Teacher:
         )
 
     def aligned(self, outputs, student_outputs, names):
-        """The outputs of each part as the student has them.
-
-        Args:
-            names: List of strings or None, `output_names` of the student.
-        """
+        """The outputs of each part as the student has them."""
         return [
             part.aligned(found, student_outputs, names)
             for part, found in zip(self._parts, outputs, strict=True)

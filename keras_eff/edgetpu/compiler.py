@@ -21,10 +21,9 @@ _NOTEBOOK = (
 def find_compiler(compiler: str | os.PathLike | None = None) -> str | None:
     """Returns the compiler to run, or None if there is none.
 
-    Args:
-        compiler: Path or name of the program. By default, what the
-            environment variable `KERAS_EFF_EDGETPU_COMPILER` names, else
-            `edgetpu_compiler` on the PATH.
+    `compiler`: path or name of the program. By default, what the environment
+    variable `KERAS_EFF_EDGETPU_COMPILER` names, else `edgetpu_compiler` on the
+    PATH.
     """
     if compiler is not None:
         return _executable(compiler, "Argument `compiler`", "compiler")
@@ -50,11 +49,7 @@ def arguments(
     num_segments: int,
     timeout_s: float,
 ) -> list[str]:
-    """Returns the compiler's command line, without the compiler.
-
-    Args:
-        timeout_s: Positive number, its own time limit, in seconds.
-    """
+    """Returns the compiler's command line, without the compiler."""
     return [
         "-s",
         *("-o", os.fspath(folder)),

@@ -19,12 +19,11 @@ _BYTES = {"int8": np.int8, "uint8": np.uint8}
 class Tensor:
     """A tensor of an operator.
 
-    Args:
-        shape: Tuple of integers, -1 for dimensions that the file leaves open.
-        dtype: String, `"int8"`, `"float32"`, ...
-        data: Its bytes as the file holds them, `None` if it holds none.
-        is_sparse: Boolean, whether it is stored without its zeros.
-        is_variable: Boolean, whether it is the state of an operator.
+    `shape`: tuple of integers, -1 for dimensions that the file leaves open.
+    `dtype`: string, `"int8"`, `"float32"`, ... `data`: its bytes as the file
+    holds them, `None` if it holds none. `is_sparse`: boolean, whether it is
+    stored without its zeros. `is_variable`: boolean, whether it is the state of
+    an operator.
     """
 
     index: int
@@ -73,13 +72,7 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Operator:
-    """An operator of the main graph.
-
-    Args:
-        name: String, `"CONV_2D"`, or a custom operator's own name.
-        inputs: Tuple of `Tensor`, `None` where an optional one is left out.
-        options: The schema's object of its options, or `None`.
-    """
+    """An operator of the main graph."""
 
     index: int
     name: str

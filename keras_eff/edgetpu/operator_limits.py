@@ -12,32 +12,29 @@ from keras_eff.edgetpu.file_operators import Operator
 
 
 def no_fused_activation(operator: Operator, _) -> str | None:
-    if operator.option("fusedActivationFunction"):
-        return "it has a fused activation function"
-    return None
+    is_fused = operator.option("fusedActivationFunction")
+    return "it has a fused activation function" if is_fused else None
 
 
 def constant_is_padding(operator: Operator, _) -> str | None:
     """A constant input is one of two, and all zeros."""
     constants = [t for t in operator.inputs if t is not None and t.is_constant]
-    if not constants:
+    is_padding = len(operator.inputs) == 2
+    if is_padding and all(t.is_all_zeros() for t in constants):
         return None
-    if len(operator.inputs) == 2 and all(t.is_all_zeros() for t in constants):
-        return None
-    return "a constant input must be all zeros, beside one other input"
+    reason = "a constant input must be all zeros, beside one other input"
+    return reason if constants else None
 
 
 def same_dilation(operator: Operator, _) -> str | None:
     dilations = [operator.option(f"dilation{side}Factor", 1) for side in "HW"]
-    if len(set(dilations)) == 1:
-        return None
-    return f"its dilations {dilations} differ"
+    reason = f"its dilations {dilations} differ"
+    return reason if len(set(dilations)) > 1 else None
 
 
 def default_weights_format(operator: Operator, _) -> str | None:
-    if operator.option("weightsFormat"):
-        return "its weights are shuffled"
-    return None
+    is_shuffled = operator.option("weightsFormat")
+    return "its weights are shuffled" if is_shuffled else None
 
 
 def one_dimensional_output(operator: Operator, _) -> str | None:
@@ -49,17 +46,15 @@ def one_dimensional_input(operator: Operator, _) -> str | None:
 
 
 def one_dimensional_alpha(operator: Operator, _) -> str | None:
-    alpha = operator.shape(1)
-    if all(size == 1 for size in alpha[:-1]):
-        return None
-    return f"its alpha {list(alpha)} must have only its last dimension above 1"
+    alpha = list(operator.shape(1))
+    reason = f"its alpha {alpha} must have only its last dimension above 1"
+    return reason if any(size != 1 for size in alpha[:-1]) else None
 
 
 def max_input_elements(operator: Operator, count: int) -> str | None:
     elements = math.prod(operator.shape(0))
-    if elements <= count:
-        return None
-    return f"its input has {elements:,} elements, at most {count:,} map"
+    reason = f"its input has {elements:,} elements, at most {count:,} map"
+    return reason if elements > count else None
 
 
 def constant_inputs(operator: Operator, places: list[int]) -> str | None:
@@ -71,9 +66,8 @@ def constant_inputs(operator: Operator, places: list[int]) -> str | None:
 
 
 def no_reduced_batch(operator: Operator, _) -> str | None:
-    if 0 in _reduced_axes(operator):
-        return "it reduces the batch dimension"
-    return None
+    is_reduced = 0 in _reduced_axes(operator)
+    return "it reduces the batch dimension" if is_reduced else None
 
 
 def reduced_depth_multiple(operator: Operator, factor: int) -> str | None:
@@ -84,8 +78,7 @@ def reduced_depth_multiple(operator: Operator, factor: int) -> str | None:
 
 
 def axis_is_not_batch(operator: Operator, _) -> str | None:
-    rank = len(operator.output_shape)
-    return _along_batch(operator.option("axis"), rank)
+    return _along_batch(operator.option("axis"), len(operator.output_shape))
 
 
 def split_axis_is_not_batch(operator: Operator, _) -> str | None:
@@ -94,28 +87,24 @@ def split_axis_is_not_batch(operator: Operator, _) -> str | None:
 
 
 def no_padded_batch(operator: Operator, _) -> str | None:
-    if any(_integers(operator, 1)[:2]):
-        return "it pads the batch dimension"
-    return None
+    is_padded = any(_integers(operator, 1)[:2])
+    return "it pads the batch dimension" if is_padded else None
 
 
 def unit_strides(operator: Operator, _) -> str | None:
     strides = _integers(operator, 3)
-    if set(strides) <= {1}:
-        return None
-    return f"its strides {strides} must be 1"
+    reason = f"its strides {strides} must be 1"
+    return None if set(strides) <= {1} else reason
 
 
 def no_ellipsis_or_new_axis(operator: Operator, _) -> str | None:
-    if operator.option("ellipsisMask") or operator.option("newAxisMask"):
-        return "it has an ellipsis or a new axis"
-    return None
+    has_one = operator.option("ellipsisMask") or operator.option("newAxisMask")
+    return "it has an ellipsis or a new axis" if has_one else None
 
 
 def _not_one_dimensional(end, shape):
-    if sum(size != 1 for size in shape) <= 1:
-        return None
-    return f"its {end} {list(shape)} must have one dimension above 1"
+    reason = f"its {end} {list(shape)} must have one dimension above 1"
+    return reason if sum(size != 1 for size in shape) > 1 else None
 
 
 def _reduced_axes(operator):
@@ -124,9 +113,8 @@ def _reduced_axes(operator):
 
 
 def _along_batch(axis, rank):
-    if axis % max(rank, 1):
-        return None
-    return "it works along the batch dimension"
+    is_along = axis % max(rank, 1) == 0
+    return "it works along the batch dimension" if is_along else None
 
 
 def _integers(operator, place):

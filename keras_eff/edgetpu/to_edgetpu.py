@@ -24,7 +24,7 @@ from keras_eff.export.arguments import check_backend
 from keras_eff.export.to_tflite import to_tflite
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.tflite.flatbuffer import read
 
 _WITHOUT_COMPILER = ("error", "warn")

@@ -24,11 +24,7 @@ def check_exactness(
     tolerance: float,
     explain: Callable[[list[int]], str],
 ) -> None:
-    """Raises if a file does not compute what it is meant to compute.
-
-    Args:
-        meant: Comparison with what was converted, the model or its clone.
-    """
+    """Raises if a file does not compute what it is meant to compute."""
     # Written so that NaN fails.
     wrong = [
         number
@@ -53,11 +49,9 @@ def check_agreement(
 ) -> None:
     """Raises if a file answers otherwise than the model; warns of what is lost.
 
-    Args:
-        is_random: Whether the samples are random: then it only warns, as it
-            does for fewer than 8.
-        explain: From the numbers of the outputs that are wrong to the end of
-            the error: where, and the way out.
+    `is_random`: whether the samples are random: then it only warns, as it does
+    for fewer than 8. `explain`: from the numbers of the outputs that are wrong
+    to the end of the error: where, and the way out.
     """
     if not min_agreement:
         return

@@ -24,12 +24,6 @@ def convert_calibrated(
     The converter itself finds the ranges from samples. On some models, such as
     recurrent layers that are not unrolled, that crashes its process: it runs
     in a child, which takes five seconds to import TensorFlow.
-
-    Args:
-        io_dtype: "int16" or "float32", type of the inputs and outputs.
-        samples: One array for each input of the model, in their order;
-            samples along the first axis.
-        shapes: Shapes of the inputs without the batch, by default the model's.
     """
     with temporary_folder() as folder:
         payload = {

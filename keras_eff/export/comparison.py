@@ -171,10 +171,9 @@ def compare(
 ) -> Comparison:
     """Compares both runs of a file with the outputs of a Keras model.
 
-    Args:
-        names: Names of the outputs; their numbers by default.
-        steps: What one step of each output's integers is worth, None for an
-            output without. Defaults to the scales of the outputs.
+    `names`: names of the outputs; their numbers by default. `steps`: what one
+    step of each output's integers is worth, None for an output without.
+    Defaults to the scales of the outputs.
     """
     names = names or [str(number) for number in range(len(expected))]
     steps = steps or execution.output_scales

@@ -26,12 +26,11 @@ def convert(
     Variables are frozen and the batch is fixed. Nothing that the converter
     prints is seen, unless it fails.
 
-    Args:
-        data_type: "float32", "float16", "dynamic" or "int8".
-        io_dtype: Type of the inputs and outputs of an "int8" file.
-        sparse: Boolean, whether weights with 30 % of zeros or more are stored
-            without them, be it right or wrong: see `check_sparsity`.
-        shapes: Shapes of the inputs without the batch, by default the model's.
+    `data_type`: "float32", "float16", "dynamic" or "int8". `io_dtype`: type of
+    the inputs and outputs of an "int8" file. `sparse`: boolean, whether weights
+    with 30 % of zeros or more are stored without them, be it right or wrong:
+    see `check_sparsity`. `shapes`: shapes of the inputs without the batch, by
+    default the model's.
     """
     with quiet() as printed:
         try:
@@ -61,9 +60,6 @@ def as_function(model, batch_size: int, shapes: list[tuple] | None = None):
     What the model changes of its state, such as that of a seed generator, is
     dropped: every call starts from the state that it has now, and gets the
     same random numbers.
-
-    Args:
-        shapes: Shapes of the inputs without the batch, by default the model's.
     """
     shapes = shapes or [x.shape[1:] for x in model.inputs]
     specs = [

@@ -50,12 +50,7 @@ class FileOptions:
 def model_file(
     model, options: FileOptions, samples: list[np.ndarray]
 ) -> ModelFile:
-    """The file of a model: converted once, parsed once, packed once.
-
-    Args:
-        samples: List of arrays, one for each input: "int16x8" takes its ranges
-            from them.
-    """
+    """The file of a model: converted once, parsed once, packed once."""
     data = _converted(Lowering(RULES).lower(model), options, samples)
     passes = [functools.partial(change, options=options) for change in PASSES]
     return rewrite(data, passes)

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_eff.arguments import read_choice
+
 _INT8_IO_DTYPES = ("int8", "uint8", "float32")
 
 
@@ -62,17 +64,8 @@ def type_name(value):
 
 
 def check_format(quantize: str | None, is_aware: bool) -> str:
-    """The name of the format of a file.
-
-    Args:
-        is_aware: Whether the model has `FakeQuant` layers.
-    """
-    quantize = type_name(quantize)
-    if quantize not in _QUANTIZE:
-        raise ValueError(
-            f"Argument `quantize` must be one of {_QUANTIZE}. "
-            f"Received: quantize={quantize!r}"
-        )
+    """The name of the format of a file."""
+    quantize = read_choice("quantize", type_name(quantize), _QUANTIZE)
     if is_aware and quantize == "int16x8":
         raise ValueError(
             "A model with `FakeQuant` layers has ranges for 8 bits, with "
@@ -96,11 +89,7 @@ def check_options(
     io_dtype: str | None,
     sparse: bool,
 ) -> str:
-    """Raises unless a format takes the arguments; the `io_dtype`.
-
-    Args:
-        is_aware: Whether the model has `FakeQuant` layers.
-    """
+    """Raises unless a format takes the arguments; the `io_dtype`."""
     chosen = FORMATS[name]
     io_dtype = type_name(io_dtype)
     if chosen.is_integer and not is_aware and samples is None:

@@ -36,9 +36,6 @@ def split_samples(samples: list[np.ndarray], finds_ranges: bool) -> SampleSplit:
 
     They are drawn with a fixed seed: samples often come in an order. Of fewer
     than 32, none is held out.
-
-    Args:
-        finds_ranges: Boolean, whether the format takes ranges from them.
     """
     count = len(samples[0])
     if not finds_ranges or count < _FEWEST:

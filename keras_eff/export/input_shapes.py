@@ -9,11 +9,7 @@ from keras_eff.tflite.shape_argument import shape_text
 def fixed_shapes(
     model, input_shapes, samples=None, batch_size: int = 1
 ) -> list[tuple]:
-    """The shape of each input of a file, without its batch.
-
-    Args:
-        samples: List of arrays, one for each input, or None.
-    """
+    """The shape of each input of a file, without its batch."""
     wanted = [tuple(x.shape[1:]) for x in model.inputs]
     names, _ = end_names(model)
     if isinstance(input_shapes, dict):

@@ -7,7 +7,7 @@ from keras_eff.graph.end_names import end_names
 from keras_eff.graph.samples import roundings_of
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.quantization.calibrate import set_ranges
 from keras_eff.quantization.quantize import quantize
 
@@ -29,10 +29,8 @@ def prepare(
     The model itself, or a clone of it that rounds, for a format to which a
     float model is quantized here.
 
-    Args:
-        samples: List of arrays, one for each input, or None.
-        io_dtype: Type of the float inputs and the outputs of the file; None
-            is that of its integers.
+    `samples`: list of arrays, one for each input, or None. `io_dtype`: type of
+    the float inputs and the outputs of the file; None is that of its integers.
     """
     layers = layers_of(model, FakeQuant)
     if layers:
@@ -83,9 +81,6 @@ def warn_of_lost_features(model, samples) -> None:
 
     Those that vary over the samples, but by less than one step of the
     integers that hold them.
-
-    Args:
-        samples: List of arrays, one for each input, or None.
     """
     names, _ = end_names(model)
     for name, tensor, array in zip(

@@ -31,7 +31,7 @@ from keras_eff.graph.samples import check_samples
 from keras_eff.graph.samples import random_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.tflite.execution import execute_unchecked
 from keras_eff.tflite.grid import known_grids
 from keras_eff.tflite.inspection import describe

@@ -13,7 +13,7 @@ from keras_eff.export.comparison import compare
 from keras_eff.export.comparison import keras_outputs
 from keras_eff.graph.end_names import end_names
 from keras_eff.graph.samples import batches
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.lowering.lowering import Lowering
 
 _BATCH = 32
@@ -56,9 +56,8 @@ def compare_both(
 ) -> tuple[Comparison, Comparison]:
     """Compares a file with the model that was given, and with its clone.
 
-    Args:
-        batch_size: Integer, that of the file, where the outputs depend on it,
-            as random numbers do; None for any.
+    `batch_size`: integer, that of the file, where the outputs depend on it, as
+    random numbers do; None for any.
 
     Returns: Tuple of two of `Comparison`: with `model`, with `converted`.
     """
@@ -111,9 +110,8 @@ def lost_layers(
     For the end of an error, which it must not hide: where the layers cannot
     be told, it says nothing.
 
-    Args:
-        outputs: The numbers of the outputs that are wrong: only layers that
-            one of them depends on are named.
+    `outputs`: the numbers of the outputs that are wrong: only layers that one
+    of them depends on are named.
     """
     try:
         report = debug(model, path, samples)

@@ -12,7 +12,7 @@ from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import with_weight_fake_quant
 from keras_eff.graph.rewriter import Rewriter
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.lowering.lowering import Lowering
 from keras_eff.ops.fake_quant import fake_quant_weight
 from keras_eff.quantization.expansion import expand
@@ -35,11 +35,9 @@ def round_weights(model, num_bits: int, smallest: int):
     layer; those of any other layer, such as a recurrent one or one of the
     user's, once and for all.
 
-    Args:
-        model: Sequential or Functional model without `FakeQuant` layers; it is
-            left as it was.
-        num_bits: Integer in [2, 8], width of the weights, in bits; one scale
-            per output channel, one for the table of an embedding.
+    `model`: sequential or Functional model without `FakeQuant` layers; it is
+    left as it was. `num_bits`: integer in [2, 8], width of the weights, in
+    bits; one scale per output channel, one for the table of an embedding.
     """
     wrapped = []
 

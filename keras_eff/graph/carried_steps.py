@@ -21,11 +21,7 @@ def with_steps(part, whole, weight):
 
 
 def filled(whole, weight, values):
-    """A function that gives a part its weights and the state of its steps.
-
-    Args:
-        values: The weights of the part, in their order.
-    """
+    """A function that gives a part its weights and the state of its steps."""
 
     def fill(part):
         assign(unwrapped(part), values)

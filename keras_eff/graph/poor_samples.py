@@ -20,9 +20,8 @@ def warn_of_poor_samples(
     Of inputs of integers, such as masks and types of tokens, one may well be
     constant beside others: it counts where all inputs are.
 
-    Args:
-        finds_ranges: Boolean, whether ranges are to be taken from them. If
-            not, they are also compared with the ranges that the model has.
+    `finds_ranges`: boolean, whether ranges are to be taken from them. If not,
+    they are also compared with the ranges that the model has.
     """
     names, _ = end_names(model)
     found = {}

@@ -22,9 +22,8 @@ def check_verbose(verbose) -> None:
 def progress(num_steps: int, verbose) -> Callable[[], None]:
     """A function to call after each step, which draws a bar or does not.
 
-    Args:
-        verbose: 0, silent; 1, a bar; "auto", a bar on a terminal or in a
-            notebook once the work takes longer than two seconds.
+    `verbose`: 0, silent; 1, a bar; "auto", a bar on a terminal or in a notebook
+    once the work takes longer than two seconds.
     """
     bar = keras.utils.Progbar(num_steps)
     steps = itertools.count(1)

@@ -22,11 +22,10 @@ from keras_eff.layers.set_mask import SetMask
 class Rewriter:
     """Rebuilds a model by rules, one for each kind of operation.
 
-    Args:
-        rules: Dict from a kind (see `book.kind_of`) to a function of a
-            `graph.Call` and this rewriter, which returns the outputs of the
-            call in the new model. An operation of another kind is copied.
-        keeps: Predicate on an operation: those are copied whatever the rules.
+    `rules`: dict from a kind (see `book.kind_of`) to a function of a
+    `graph.Call` and this rewriter, which returns the outputs of the call in the
+    new model. An operation of another kind is copied. `keeps`: predicate on an
+    operation: those are copied whatever the rules.
 
     Attributes:
         kept: Set of the copies of operations that `keeps` chose.
@@ -129,10 +128,9 @@ class Rewriter:
     def replace(self, call, make, carry):
         """Calls the layer in the place of that of a call, made just once.
 
-        Args:
-            make: Function that returns the new layer.
-            carry: Function of the old layer and the new one, which has been
-                called, that gives it its state; or None.
+        `make`: function that returns the new layer. `carry`: function of the
+        old layer and the new one, which has been called, that gives it its
+        state; or None.
         """
         key = id(call.operation)
         is_new = key not in self._layers
@@ -189,12 +187,7 @@ class Rewriter:
 
 
 def open_registered(model, keeps=lambda operation: False):
-    """The model with the layers open that are registered with a function.
-
-    Args:
-        model: Sequential or Functional model, returned as it is if it has no
-            such layer.
-    """
+    """The model with the layers open that are registered with a function."""
     if not any(entry_of(layer).opens for layer, _ in operations(model)):
         return model
     return Rewriter({"composed": _open}, keeps).rewrite(model)

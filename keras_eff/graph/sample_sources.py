@@ -15,10 +15,9 @@ MOST_SAMPLES = 512
 def gathered(samples, names: list, ranks: list[int], keys: dict | None = None):
     """The samples as an array, or a list or dict of arrays for several inputs.
 
-    Args:
-        names: What a dict of the model's inputs has as keys, in their order.
-        ranks: The number of dimensions of each input, the batch's with them.
-        keys: {another key that a dict may have: its name}.
+    `names`: what a dict of the model's inputs has as keys, in their order.
+    `ranks`: the number of dimensions of each input, the batch's with them.
+    `keys`: {another key that a dict may have: its name}.
     """
     reader = _Reader(names, ranks, keys or {})
     if callable(samples) and not isinstance(samples, Iterable):

@@ -11,7 +11,7 @@ from keras_eff.graph.sample_sources import gathered
 from keras_eff.graph.walk import pack_inputs
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 
 def check_samples(model, samples) -> list[np.ndarray]:
@@ -118,9 +118,8 @@ def random_samples(
     Floats are within the range of the `FakeQuant` that reads the input, else
     normally distributed; integers are ids that every embedding knows.
 
-    Args:
-        shapes: Shapes of the inputs without the batch, by default the model's;
-            open dimensions become 16.
+    `shapes`: shapes of the inputs without the batch, by default the model's;
+    open dimensions become 16.
     """
     generator = np.random.default_rng(0)
     shapes = shapes or [x.shape[1:] for x in model.inputs]

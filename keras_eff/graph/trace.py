@@ -26,12 +26,7 @@ class Trace:
 
 
 def trace(layer, call: Call) -> Trace:
-    """What a layer calls: by its `call`, or what it is registered with.
-
-    Args:
-        layer: Layer of the class of `call.operation`; what it consists of
-            becomes part of the model.
-    """
+    """What a layer calls: by its `call`, or what it is registered with."""
     inputs = [
         keras.Input(batch_shape=x.shape, dtype=x.dtype)
         for x in traced_tensors(call)

@@ -139,13 +139,11 @@ def rebuild(
     given it, unless that class is `keras.Sequential` or has a constructor of
     its own: then it is a plain `keras.Model`.
 
-    Args:
-        rule: Function from a `Call` to what the call returns in the new
-            model (tensors in the structure of the old outputs).
-        on_input: Function from each input of the new model to the tensor
-            that its readers get.
-        on_output: Function from each output to the tensor that is returned.
-        shapes: Shapes of the new inputs; by default those of the old ones.
+    `rule`: function from a `Call` to what the call returns in the new model
+    (tensors in the structure of the old outputs). `on_input`: function from
+    each input of the new model to the tensor that its readers get. `on_output`:
+    function from each output to the tensor that is returned. `shapes`: shapes
+    of the new inputs; by default those of the old ones.
     """
     graph = _functional(model)
     shapes = shapes or [x.shape for x in graph.inputs]

@@ -12,17 +12,7 @@ from keras_eff.tflite.shape_argument import shape_text
 def resolve_shapes(
     path: str | os.PathLike, input_shapes
 ) -> tuple[list[str], list[tuple[int, ...]]]:
-    """The names of the inputs of a file, and their shapes, in its order.
-
-    Args:
-        path: Path of a `.tflite` file.
-        input_shapes: See `keras_eff.latency.measure`; None for 1 wherever the
-            file leaves a size open.
-
-    Raises:
-        TypeError: If `input_shapes` holds something else than integers.
-        ValueError: If it does not fit the inputs of the file.
-    """
+    """The names of the inputs of a file, and their shapes, in its order."""
     names, shapes = _inputs(path)
     if input_shapes is None:
         return names, [
@@ -43,9 +33,6 @@ def check_only_batch_open(path: str | os.PathLike) -> None:
 
     The tools would measure it with 1 there. What is wrong with a file that
     cannot be read, they tell themselves.
-
-    Raises:
-        ValueError: If another dimension is open.
     """
     try:
         names, shapes = _inputs(path)

@@ -20,3 +20,8 @@ def read_seed(seed) -> int | None:
 def take(names, kwargs: dict) -> dict:
     """Removes the arguments of these names from `kwargs`; returns them."""
     return {name: kwargs.pop(name) for name in names if name in kwargs}
+
+
+def config_of(layer, names: str) -> dict:
+    """The arguments of these names, which are attributes of the layer too."""
+    return {name: getattr(layer, name) for name in names.split()}

@@ -1,15 +1,22 @@
-"""Copies of layers that share nothing with the old ones."""
+"""Layers inside others, and copies that share nothing with the old ones."""
 
 import inspect
 import tempfile
+import types
 import warnings
 
 import keras
 
-from keras_eff.layers.lambdas import lambdas_in
-from keras_eff.layers.lambdas import with_references
-from keras_eff.layers.sublayers import children_of
-from keras_eff.layers.sublayers import layers_of
+
+# The only private attribute that layers and callbacks read, in one place.
+def layers_of(model, kind: type) -> list:
+    """The layers of a class anywhere in a model or layer, each once."""
+    return [x for x in model._flatten_layers() if isinstance(x, kind)]
+
+
+def children_of(layer) -> list:
+    """The layers that a layer holds itself."""
+    return layer._flatten_layers(recursive=False, include_self=False)
 
 
 def clone_layer(layer, /, adapt=lambda config: config, **changes):
@@ -17,14 +24,8 @@ def clone_layer(layer, /, adapt=lambda config: config, **changes):
 
     Its weights are new: `copy_state` carries them over.
 
-    Args:
-        layer: The layer to copy.
-        adapt: Function from the config to the one of the new layer. What it
-            gets holds functions as they are, where a layer of Keras has them.
-        **changes: Entries of the config.
-
-    Raises:
-        ValueError: If the layer does not describe itself in a config.
+    `adapt`: function from the config to the one of the new layer. What it gets
+    holds functions as they are, where a layer of Keras has them.
     """
     kind = type(layer)
     try:
@@ -114,9 +115,9 @@ def _config(layer):
 def _from_config(layer, config):
     if isinstance(layer, keras.layers.Lambda):
         return type(layer)(**config)
-    lambdas = lambdas_in(_parts(layer))
+    lambdas = _lambdas_in(_parts(layer))
     with keras.saving.custom_object_scope({**_classes_in(layer), **lambdas}):
-        return type(layer).from_config(with_references(config, lambdas))
+        return type(layer).from_config(_with_references(config, lambdas))
 
 
 def _lambda_config(layer, config):
@@ -154,4 +155,80 @@ def _classes_in(layer):
         kind.__name__: kind
         for kind in kinds
         if not (kind.__module__ or "").startswith("keras.")
+    }
+
+
+# Keras writes the code of a lambda into a config, and refuses to read it or
+# reads it without its globals.
+def _lambdas_in(layers) -> dict:
+    """The lambdas that layers hold in their attributes, by a name for each."""
+    values = [value for layer in layers for value in _values(layer)]
+    values += [x for value in values for x in _values(value)]
+    found = {id(value): value for value in values if _is_lambda(value)}
+    return {f"lambda_{i}": value for i, value in enumerate(found.values())}
+
+
+def _with_references(config, lambdas: dict):
+    """A config that names the lambdas, as it does functions, in their place.
+
+    `config`: what `get_config` returned, or a part of it.
+    """
+    code = _code_in(config)
+    if code is not None:
+        name = _name_of(code, lambdas)
+        return config if name is None else _reference(name)
+    if isinstance(config, dict):
+        return {k: _with_references(v, lambdas) for k, v in config.items()}
+    if type(config) in (list, tuple):
+        return type(config)(_with_references(v, lambdas) for v in config)
+    return config
+
+
+def _values(holder):
+    """What a layer, an initializer, a list... holds."""
+    if isinstance(holder, (list, tuple)):
+        return holder
+    if isinstance(holder, (type, types.FunctionType, types.ModuleType)):
+        return ()
+    return tuple(getattr(holder, "__dict__", {}).values())
+
+
+def _is_lambda(value):
+    is_function = isinstance(value, types.FunctionType)
+    return is_function and value.__name__ == "<lambda>"
+
+
+def _code_in(config):
+    """The `(code, defaults, closure)` that Keras makes of a lambda, or None."""
+    if not isinstance(config, dict):
+        return None
+    inner = config
+    if config.get("class_name") == "__lambda__":
+        inner = config["config"]
+    if inner.keys() == {"value"} and isinstance(inner["value"], (list, tuple)):
+        return inner["value"] if len(inner["value"]) == 3 else None
+    if inner.keys() == {"code", "defaults", "closure"}:
+        return inner["code"], inner["defaults"], inner["closure"]
+    return None
+
+
+def _name_of(code, lambdas):
+    """Of a factory's lambdas, the one with the same values in its closure."""
+    dumps = {name: _dump(function) for name, function in lambdas.items()}
+    same = [name for name, dump in dumps.items() if dump[0] == code[0]]
+    equal = [n for n in same if repr(dumps[n][1:]) == repr(tuple(code[1:]))]
+    return next(iter(equal or same), None)
+
+
+def _dump(function):
+    """As Keras writes it."""
+    return keras.saving.serialize_keras_object(function)["config"]["value"]
+
+
+def _reference(name):
+    return {
+        "module": None,
+        "class_name": "function",
+        "config": name,
+        "registered_name": name,
     }

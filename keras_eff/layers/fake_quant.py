@@ -4,6 +4,7 @@ from keras import ops
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
 from keras_eff.arguments import wrong_argument
+from keras_eff.layers.arguments import config_of
 
 # The scale of a narrower range, and its inverse, do not fit into float32.
 _NARROWEST = 2.0**-100
@@ -189,12 +190,8 @@ class FakeQuant(keras.layers.Layer):
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_bits": self.num_bits,
-            "momentum": self.momentum,
-            "fixed_range": self.fixed_range,
-        }
+        names = "num_bits momentum fixed_range"
+        return {**super().get_config(), **config_of(self, names)}
 
 
 def _is_wide(range_min, range_max):
@@ -211,12 +208,7 @@ def _check_float(inputs):
 
 
 def read_range(name, value):
-    """Reads a pair of bounds with 0 between them, or None.
-
-    Args:
-        name: Name of the argument.
-        value: What the user gave.
-    """
+    """Reads a pair of bounds with 0 between them, or None."""
     if value is None:
         return None
     try:

@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_eff.arguments import read_number
+from keras_eff.layers.arguments import config_of
 from keras_eff.ops.recurrence import linear_recurrence
 
 
@@ -75,8 +76,4 @@ class LinearRecurrence(keras.layers.Layer):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "reverse": self.reverse,
-            "bound": self.bound,
-        }
+        return {**super().get_config(), **config_of(self, "reverse bound")}

@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
+from keras_eff.layers.arguments import config_of
 from keras_eff.layers.arguments import read_seed
 
 # Far below any score; in float16 too.
@@ -188,13 +189,8 @@ class LocalAttentionPooling(keras.layers.Layer):
         return (pooled, scores) if return_attention_scores else pooled
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "group_size": self.group_size,
-            "dropout": self.dropout,
-            "seed": self.seed,
-        }
+        names = "num_heads group_size dropout seed"
+        return {**super().get_config(), **config_of(self, names)}
 
 
 def _mean_over_queries(scores, weights):

@@ -3,6 +3,7 @@ import keras
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
 from keras_eff.layers.arguments import OF_WEIGHTS
+from keras_eff.layers.arguments import config_of
 from keras_eff.layers.arguments import read_seed
 from keras_eff.layers.arguments import take
 from keras_eff.layers.local_attention_pooling import LocalAttentionPooling
@@ -173,6 +174,6 @@ class LocalProjectedAttention(keras.layers.Layer):
         )
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in names.split()},
+            **config_of(self, names),
             **{name: self._of_dense[name] for name in OF_WEIGHTS},
         }

@@ -4,6 +4,7 @@ from keras import ops
 from keras_eff.arguments import read_boolean
 from keras_eff.arguments import read_choice
 from keras_eff.arguments import read_integer
+from keras_eff.layers.arguments import config_of
 from keras_eff.ops import hashing
 
 _VALUES = ("ternary", "binary", "sign")
@@ -141,15 +142,8 @@ class ProjectionLayer(keras.layers.Layer):
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_features": self.num_features,
-            "seed": self.seed,
-            "values": self.values,
-            "ngram_size": self.ngram_size,
-            "skip_size": self.skip_size,
-            "mask_padding": self.mask_padding,
-        }
+        names = "num_features seed values ngram_size skip_size mask_padding"
+        return {**super().get_config(), **config_of(self, names)}
 
 
 def _is_token(codes):

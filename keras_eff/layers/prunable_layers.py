@@ -52,10 +52,7 @@ class PrunableLayer(TransformedWeights):
 
     An abstract base, see `_prunable`.
 
-    Args:
-        arguments: Dict of arguments for the twin.
-        schedule: See `keras_eff.layers.PruningMask`, as `pattern` and
-            `block_shape`.
+    `arguments`: dict of arguments for the twin.
 
     Class attributes:
         twin: Class of the Keras layer.
@@ -97,14 +94,7 @@ class PrunableLayer(TransformedWeights):
 
 
 def _prunable(twin, sizes, channel_axes=(-1,), **documented):
-    """The class of the prunable twin of a layer.
-
-    Args:
-        twin: Class of the Keras layer.
-        sizes: List of the arguments of its twin that come first.
-        channel_axes: See `PrunableLayer`.
-        **documented: What `_DOCSTRING` says of it.
-    """
+    """The class of the prunable twin of a layer."""
     signature = _signature(sizes)
 
     def __init__(self, *args, **kwargs):

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import wrong_argument
+from keras_eff.layers.arguments import config_of
 from keras_eff.layers.weight_transform import WeightTransform
 from keras_eff.ops import pruning
 
@@ -183,10 +184,8 @@ class PruningMask(WeightTransform):
     def get_config(self):
         return {
             **super().get_config(),
+            **config_of(self, "pattern block_shape channel_axes"),
             "schedule": keras.saving.serialize_keras_object(self.schedule),
-            "pattern": self.pattern,
-            "block_shape": self.block_shape,
-            "channel_axes": self.channel_axes,
         }
 
     @classmethod

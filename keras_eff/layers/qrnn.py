@@ -5,6 +5,7 @@ from keras_eff.arguments import read_choice
 from keras_eff.arguments import read_integer
 from keras_eff.arguments import read_number
 from keras_eff.layers.arguments import OF_WEIGHTS
+from keras_eff.layers.arguments import config_of
 from keras_eff.layers.arguments import read_seed
 from keras_eff.layers.arguments import take
 from keras_eff.layers.linear_recurrence import LinearRecurrence
@@ -286,15 +287,11 @@ class QRNN(keras.layers.Layer):
             "stateful zoneout seed"
         )
         of_convolution = self.convolution.get_config()
-        functions = {
-            name: keras.activations.serialize(getattr(self, name))
-            for name in ("activation", "recurrent_activation")
-        }
+        serialize = keras.activations.serialize
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in names.split()},
-            **{
-                name: of_convolution[name] for name in ("use_bias", *OF_WEIGHTS)
-            },
-            **functions,
+            **config_of(self, names),
+            **{x: of_convolution[x] for x in ("use_bias", *OF_WEIGHTS)},
+            "activation": serialize(self.activation),
+            "recurrent_activation": serialize(self.recurrent_activation),
         }

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_eff.arguments import read_integer
+from keras_eff.layers.arguments import config_of
 from keras_eff.layers.grid import Grid
 from keras_eff.layers.weight_transform import WeightTransform
 from keras_eff.ops.fake_quant import fake_quant_weight
@@ -85,11 +86,8 @@ class WeightFakeQuant(WeightTransform):
         return Grid(*map(ops.convert_to_numpy, found), self.num_bits)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_bits": self.num_bits,
-            "channel_axes": self.channel_axes,
-        }
+        names = "num_bits channel_axes"
+        return {**super().get_config(), **config_of(self, names)}
 
 
 def _check_axes(channel_axes):

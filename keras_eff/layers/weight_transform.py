@@ -165,8 +165,7 @@ def attribute_at(layer, path: str):
 def followed_axes(step, variable) -> dict[int, int]:
     """The axes of a variable of a built step that follow those of its weight.
 
-    Returns:
-        Dict from such an axis to the axis of the weight, both from 0.
+    Returns: Dict from such an axis to the axis of the weight, both from 0.
     """
     rank = len(step.get_build_config()["input_shape"])
     axes = step.state_axes(variable)

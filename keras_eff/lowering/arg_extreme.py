@@ -9,10 +9,9 @@ class ArgExtreme(keras.layers.Layer):
     As `keras.ops.argmax` and `argmin`, in TensorFlow's operators, which TFLite
     has too. Training and inference are alike.
 
-    Args:
-        which: "argmax" or "argmin".
-        axis: Integer, or None for the place in the flattened tensor.
-        keepdims: Boolean, whether the axis stays, with length 1.
+    `which`: "argmax" or "argmin". `axis`: integer, or None for the place in the
+    flattened tensor. `keepdims`: boolean, whether the axis stays, with length
+    1.
 
     Call arguments:
         inputs: Tensor.

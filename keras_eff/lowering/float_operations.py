@@ -23,9 +23,6 @@ def float_operations(model) -> set:
 
     The converter gives an operation between two rounded tensors an integer
     kernel, and one without a range of its own the range of what it reads.
-
-    Args:
-        model: Sequential or Functional model, with `FakeQuant` layers.
     """
     found = set()
     for operation, consumers in reversed(list(operations(model))):
@@ -45,11 +42,7 @@ def _is_float(reader, found):
 
 
 def roundings_beside_floats(model) -> set:
-    """The `FakeQuant` layers that read an input which others read too.
-
-    Args:
-        model: Sequential or Functional model, with `FakeQuant` layers.
-    """
+    """The `FakeQuant` layers that read an input which others read too."""
     consumers = {}
     for node, readers in calls(model):
         known = consumers.get(node.operation, ())

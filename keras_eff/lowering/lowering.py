@@ -14,8 +14,8 @@ from keras_eff.graph.tensor_notes import TensorNotes
 from keras_eff.graph.walk import rebuild
 from keras_eff.graph.walk import replay
 from keras_eff.layers import FakeQuant
+from keras_eff.layers.cloning import layers_of
 from keras_eff.layers.keep_float import KeepFloat
-from keras_eff.layers.sublayers import layers_of
 from keras_eff.lowering.float_operations import float_operations
 from keras_eff.lowering.float_operations import roundings_beside_floats
 from keras_eff.lowering.traced_graph import ends_bounded

@@ -23,9 +23,8 @@ class OneScale(WeightTransform):
 def rounded_to_one_scale(weights, tolerance: float) -> np.ndarray | None:
     """The weights as integers in [-127, 127] times one number.
 
-    Args:
-        tolerance: Float in [0, 1), the largest share of itself by which a
-            weight may move.
+    `tolerance`: float in [0, 1), the largest share of itself by which a weight
+    may move.
 
     Returns: Array of the shape of `weights`; None if a weight would move
     farther, or all are 0 and there is no scale to find.

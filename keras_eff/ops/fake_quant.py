@@ -13,11 +13,9 @@ def fake_quant_weight(weight, num_bits: int, channel_axes: tuple[int, ...]):
     ([Krishnamoorthi, 2018](https://arxiv.org/abs/1806.08342), section 3.1.2).
     The arithmetic is in float32 at least. A channel of zeros stays zero.
 
-    Args:
-        weight: Float tensor of any shape.
-        num_bits: Integer in [2, 8], width of the integers, in bits.
-        channel_axes: Axes that keep a scale of their own; empty for one
-            scale per tensor.
+    `weight`: float tensor of any shape. `num_bits`: integer in [2, 8], width of
+    the integers, in bits. `channel_axes`: axes that keep a scale of their own;
+    empty for one scale per tensor.
 
     Returns: Tensor of the shape and dtype of `weight`.
     """

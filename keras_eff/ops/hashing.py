@@ -27,11 +27,7 @@ def mix_integer(value: int) -> int:
 
 
 def hash_seeds(seed: int, count: int) -> np.ndarray:
-    """As many different int32 numbers: the same ones forever.
-
-    Args:
-        seed: Integer in [0, 2**32).
-    """
+    """As many different int32 numbers: the same ones forever."""
     start = mix_integer(seed)
     mixed = [
         mix_integer(start + i * _GOLDEN_RATIO) for i in range(1, count + 1)
@@ -41,9 +37,6 @@ def hash_seeds(seed: int, count: int) -> np.ndarray:
 
 def fmix32(x):
     """The finaliser of MurmurHash3, a bijection of the 32-bit integers.
-
-    Args:
-        x: int32 tensor of any shape.
 
     Returns: int32 tensor of the same shape.
     """
@@ -60,9 +53,6 @@ def hash_words(codes):
     `fmix32(sum_j fmix32(code_j) * odd_j)`, with `odd_j = 2 * fmix32(j) + 1`.
     As `fmix32(0)` is 0, padding adds nothing.
 
-    Args:
-        codes: int32 tensor of shape (..., characters), padded with 0.
-
     Returns: int32 tensor of shape (...).
     """
     positions = ops.arange(ops.shape(codes)[-1], dtype="int32")
@@ -75,9 +65,8 @@ def hash_ngrams(codes, ngram_size: int, skip_size: int):
     `fmix32(sum_k fmix32(code_k) * odd_k + key)`, with a key for each order
     and one for skip-grams, whatever number of characters they leave out.
 
-    Args:
-        codes: int32 tensor of shape (..., characters), padded with 0.
-        skip_size: Integer >= 0, the most characters that a pair leaves out.
+    `codes`: int32 tensor of shape (..., characters), padded with 0.
+    `skip_size`: integer >= 0, the most characters that a pair leaves out.
 
     Returns: Two int32 tensors of shape (..., grams): the hashes, and 1 where
     all characters of the gram are there, 0 where one is padding.
@@ -96,10 +85,8 @@ def hash_ngrams(codes, ngram_size: int, skip_size: int):
 def ternary_features(hashes, present, seeds: np.ndarray):
     """Features in {-1, 0, 1} from two bits each: 00: 0, 01: 1, 10: -1, 11: 0.
 
-    Args:
-        hashes: int32 tensor of shape (...).
-        present: int32 tensor of the same shape, 0 where all features are 0,
-            1 elsewhere.
+    `hashes`: int32 tensor of shape (...). `present`: int32 tensor of the same
+    shape, 0 where all features are 0, 1 elsewhere.
 
     Returns: int32 tensor of shape (..., 16 * len(seeds)).
     """
@@ -115,10 +102,8 @@ def simhash_features(hashes, present, seeds: np.ndarray):
 
     A sum of 0 takes the sign of a hash of the row. Rows without hashes are 0.
 
-    Args:
-        hashes: int32 tensor of shape (..., grams).
-        present: int32 tensor of the same shape, 0 for hashes to leave out, 1
-            for the others.
+    `hashes`: int32 tensor of shape (..., grams). `present`: int32 tensor of the
+    same shape, 0 for hashes to leave out, 1 for the others.
 
     Returns: int32 tensor of shape (..., 16 * len(seeds)).
     """

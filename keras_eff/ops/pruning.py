@@ -12,11 +12,7 @@ _PRUNED = -float(np.finfo("float32").tiny)
 
 
 def block_sizes(shape: tuple[int, ...], block: tuple[int, ...]) -> np.ndarray:
-    """How many weights each block of a weight holds: fewer at the borders.
-
-    Args:
-        block: Shape of a block, with as many axes.
-    """
+    """How many weights each block of a weight holds: fewer at the borders."""
     if math.prod(block) == 1:
         # One number seen everywhere: no memory, and quick to compare.
         return np.broadcast_to(np.int64(1), shape)
@@ -28,11 +24,7 @@ def block_sizes(shape: tuple[int, ...], block: tuple[int, ...]) -> np.ndarray:
 
 
 def block_means(values: np.ndarray, block: tuple[int, ...]) -> np.ndarray:
-    """The mean of each block of an array; the blocks at the borders may be cut.
-
-    Args:
-        block: Shape of a block, with as many axes.
-    """
+    """The mean of each block of an array; those at the borders may be cut."""
     if math.prod(block) == 1:
         return values
     spare = [(0, -n % b) for n, b in zip(values.shape, block, strict=True)]
@@ -80,9 +72,6 @@ def keep(
     The lowest scores go, until the share of weights nearest to `sparsity` is
     gone. The best unit of each weight stays, as do infinite scores.
 
-    Args:
-        sparsity: Float in [0, 1).
-
     Returns: As many boolean arrays, True where a unit is kept.
     """
     pooled = _joined([_protect_best(s) for s in scores])
@@ -100,9 +89,6 @@ def exchange(
 
     The lowest scores are dropped, but the best unit of each weight; those of
     highest criterion are taken back, among all that are pruned then.
-
-    Args:
-        fraction: Float in [0, 1), share of the kept units.
 
     Returns: As many boolean arrays, with as many units kept as before.
     """
@@ -126,9 +112,6 @@ def erk_sparsities(
     `e` for all that makes the total come out; a weight that would exceed 1 is
     dense, and the others make up for it
     ([Evci et al., 2020](https://arxiv.org/abs/1911.11134), section 3).
-
-    Args:
-        sparsity: Float in [0, 1), that of all the weights together.
 
     Returns: As many floats in [0, 1).
     """

@@ -8,10 +8,9 @@ def percentile_range(
 ) -> tuple[float, float]:
     """The range that leaves `(1 - coverage) / 2` of the values on each side.
 
-    Args:
-        counts: Array of shape (bins,), how many values fell into each bin.
-        edges: Array of shape (bins + 1,), ascending edges of the bins.
-        coverage: Float in (0, 1], share of the values inside the range.
+    `counts`: array of shape (bins,), how many values fell into each bin.
+    `edges`: array of shape (bins + 1,), ascending edges of the bins.
+    `coverage`: float in (0, 1], share of the values inside the range.
 
     Returns: Pair of floats (min, max), widened to contain 0.
     """
@@ -30,11 +29,10 @@ def mse_range(
     alone ([Banner et al., 2019](https://arxiv.org/abs/1810.05723) motivate
     clipping; here the error is measured, not modelled).
 
-    Args:
-        counts: Array of shape (bins,), how many values fell into each bin.
-        edges: Array of shape (bins + 1,), ascending edges of the bins.
-        num_bits: Integer, width of the integers, in bits.
-        steps: Integer, how many shares are tried.
+    `counts`: array of shape (bins,), how many values fell into each bin.
+    `edges`: array of shape (bins + 1,), ascending edges of the bins.
+    `num_bits`: integer, width of the integers, in bits. `steps`: integer, how
+    many shares are tried.
 
     Returns: Pair of floats (min, max) that contains 0.
     """

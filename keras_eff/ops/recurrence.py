@@ -16,10 +16,9 @@ def linear_recurrence(decays, inputs, reverse=False):
     length takes a loop that doubles the steps seen in each turn. The gradient
     is written out: it is the same recurrence, run the other way.
 
-    Args:
-        decays: Float tensor of shape (batch, length, units).
-        inputs: Float tensor of the same shape.
-        reverse: Boolean, whether it runs from the last step to the first.
+    `decays`: float tensor of shape (batch, length, units). `inputs`: float
+    tensor of the same shape. `reverse`: boolean, whether it runs from the last
+    step to the first.
 
     Returns: Float tensor of shape (batch, length, units).
     """

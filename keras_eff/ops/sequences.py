@@ -9,9 +9,8 @@ from keras import ops
 def preceded(sequences, before, count, reverse=False):
     """The sequences behind `count` steps that came before them.
 
-    Args:
-        sequences: Tensor of shape (batch, length, features).
-        before: Tensor of shape (batch, count, features), or None for zeros.
+    `sequences`: tensor of shape (batch, length, features). `before`: tensor of
+    shape (batch, count, features), or None for zeros.
     """
     if before is None:
         ends = (0, count) if reverse else (count, 0)

@@ -15,9 +15,6 @@ class DenseGradients:
     weight itself, which gets no gradient. The gradient is taken by a *probe*,
     a tensor of zeros added to the masked weight. The model is left as it was,
     and runs as at inference.
-
-    Args:
-        data: Tuple of arrays `(x, y)` or `(x, y, sample_weight)`.
     """
 
     def __init__(self, model, prunables, data):

@@ -15,7 +15,7 @@ from keras_eff.graph.selection import operations
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 # From which share on what is left by default was not thin.
 _LARGE = 0.25
@@ -44,11 +44,7 @@ class LeftDense:
 
 
 def left_dense(model, chosen, unfit) -> list[LeftDense]:
-    """What stays dense in a model that `prune` has made.
-
-    Args:
-        chosen: Dict from the names of layers that were to stay dense to why.
-    """
+    """What stays dense in a model that `prune` has made."""
     total, rows = 0, []
     for layer in _layers(model):
         masked = masked_ids(layer)
@@ -74,9 +70,6 @@ def tell(rows, is_default) -> None:
     """One warning of what stays dense, unless the caller asked for it.
 
     What stays so by default, thin as it is, is logged.
-
-    Args:
-        is_default: Whether those of choice are of our choice.
     """
     unable = [row for row in rows if not row.is_asked]
     told = rows if is_default else unable

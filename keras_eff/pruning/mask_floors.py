@@ -12,9 +12,8 @@ class MaskFloors:
     the optimizer is fresh, the schedule another, the weights are loaded. As
     long as a schedule asks for less, these masks stay.
 
-    Args:
-        asked: Dict from each schedule to what it comes to at the end; a
-            warning tells of those that ask for less than there is.
+    `asked`: dict from each schedule to what it comes to at the end; a warning
+    tells of those that ask for less than there is.
     """
 
     def __init__(self, pools, distribution, step, asked):

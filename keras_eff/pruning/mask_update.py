@@ -19,12 +19,7 @@ def hidden(masks) -> float:
 
 
 def budgets(masks, distribution, sparsity) -> list[tuple[list, float]]:
-    """Which masks share a budget, and the sparsity that it comes to.
-
-    Args:
-        distribution: "uniform", "global" or "erk".
-        sparsity: Float in [0, 1), that of all of them together.
-    """
+    """Which masks share a budget, and the sparsity that it comes to."""
     shares = [sparsity] * len(masks)
     if distribution == "erk":
         shapes = [tuple(mask.mask.shape) for mask in masks]
@@ -39,13 +34,10 @@ def budgets(masks, distribution, sparsity) -> list[tuple[list, float]]:
 def update(masks, saliencies, sparsity, criteria, fraction) -> None:
     """Prunes some masks to one budget, and exchanges a fraction of the rest.
 
-    Args:
-        saliencies: Dict from each mask to a NumPy array, one entry for each
-            weight.
-        sparsity: Float in [0, 1).
-        criteria: Dict from each mask to another, or empty: what is taken back
-            in place of a `fraction` of the units kept, those of least saliency.
-        fraction: Float in [0, 1).
+    `saliencies`: dict from each mask to a NumPy array, one entry for each
+    weight. `sparsity`: float in [0, 1). `criteria`: dict from each mask to
+    another, or empty: what is taken back in place of a `fraction` of the units
+    kept, those of least saliency. `fraction`: float in [0, 1).
     """
     scores = [mask.scores(saliencies[mask]) for mask in masks]
     kept = pruning.keep(scores, [mask.unit_sizes for mask in masks], sparsity)

@@ -6,10 +6,8 @@ import keras
 def slots_of(model, variable, part: str) -> list:
     """The variables of a part that optimizers keep for a weight.
 
-    Args:
-        model: `keras.Model`; the optimizers are its attributes, as
-            `optimizer` is.
-        part: String, the name of the part: "momentum", "average", ...
+    `model`: `keras.Model`; the optimizers are its attributes, as `optimizer`
+    is. `part`: string, the name of the part: "momentum", "average", ...
 
     Returns: List of variables, one for each optimizer that has the part.
     """

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.pruning.optimizer_slots import slots_of
 
 

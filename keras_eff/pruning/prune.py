@@ -14,7 +14,7 @@ from keras_eff.graph.walk import check_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import copy_state
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.pruning.left_dense import left_dense
 from keras_eff.pruning.left_dense import tell
 from keras_eff.schedules import ConstantSparsity
@@ -114,9 +114,6 @@ def prune(
 
 class _Masker(Rewriter):
     """Puts a mask before each weight that can be pruned.
-
-    Args:
-        arguments: Tuple `(schedule, pattern, block_shape)`, see `prune`.
 
     Attributes:
         made: List of the masks.

@@ -20,11 +20,7 @@ _REGROWTH_SHARE = 0.75
 
 
 def pools(model, schedule) -> dict:
-    """The prunable weights of a model by the schedule that they follow.
-
-    Args:
-        schedule: The schedule of layers without one, or None.
-    """
+    """The prunable weights of a model by the schedule that they follow."""
     found = {}
     for prunable in prunables(model):
         chosen = prunable.mask.schedule or schedule
@@ -71,9 +67,6 @@ def _is_less(weights, asked):
 def check_end(pools, distribution, interval, end) -> dict:
     """Warns of schedules that the last update leaves unfinished.
 
-    Args:
-        end: The last step of the training, or None where it is not known.
-
     Returns: Dict from each schedule to what it comes to at the end.
     """
     asked = {}
@@ -95,11 +88,7 @@ def check_end(pools, distribution, interval, end) -> dict:
 
 
 def check_reached(pools, asked, step) -> None:
-    """Warns of schedules that a training has left unfinished.
-
-    Args:
-        asked: Dict from each schedule to what it was to come to.
-    """
+    """Warns of schedules that a training has left unfinished."""
     for schedule, weights in pools.items():
         if _is_less(weights, asked[schedule]):
             found = hidden([p.mask for p in weights])
@@ -125,11 +114,7 @@ def check_gradients(model, are_dense) -> None:
 
 
 def regrowth(pools, regrow, fraction, end):
-    """The share of the weights to exchange, as a function of the step.
-
-    Args:
-        end: The last step of the training, or None where it is not known.
-    """
+    """The share of the weights to exchange, as a function of the step."""
     fixed = [
         p.layer.name
         for weights in pools.values()

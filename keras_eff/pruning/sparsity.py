@@ -9,7 +9,7 @@ from keras_eff.graph.macs import weight_uses
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightTransform
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.pruning.left_dense import masked_ids
 from keras_eff.pruning.left_dense import why_dense
 from keras_eff.table import format_table

@@ -8,7 +8,7 @@ from keras_eff.graph.walk import is_graph
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers.cloning import copy_state
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 
 def strip(model) -> keras.Model:

@@ -13,7 +13,7 @@ from keras_eff.graph.samples import batches
 from keras_eff.graph.samples import check_samples
 from keras_eff.graph.walk import check_graph
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.ops.range_search import mse_range
 from keras_eff.ops.range_search import percentile_range
 

@@ -32,9 +32,6 @@ from keras_eff.quantization.time_distributed import expand_time_distributed
 def expand(model, keeps=lambda operation: False):
     """A model that computes what `model` does, in simpler layers.
 
-    Args:
-        keeps: Predicate on an operation: those are not taken apart.
-
     Returns: The new model, and the set of its operations that `keeps` chose.
     """
     rewriter = expander(keeps)

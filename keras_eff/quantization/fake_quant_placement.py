@@ -28,12 +28,10 @@ class Placement(Rewriter):
     (an input of the whole model, not yet rounded) or "float" (made by a layer
     that stays float).
 
-    Args:
-        keeps: Predicate on an operation: those stay float.
-        width_of: Function from an operation to the width of its weights.
-        rounding: Dict of arguments for each `FakeQuant`.
-        input_range: Range of the model's float inputs, or None.
-        float_inputs: Boolean, whether the inputs of the file are floats.
+    `keeps`: predicate on an operation: those stay float. `width_of`: function
+    from an operation to the width of its weights. `rounding`: dict of arguments
+    for each `FakeQuant`. `input_range`: range of the model's float inputs, or
+    None. `float_inputs`: boolean, whether the inputs of the file are floats.
 
     Attributes:
         integer: List of the names of operations that became integer ones.

@@ -20,10 +20,6 @@ class FloatInputs:
     Those that are kept float by the caller; where the inputs of the file are
     floats anyway, also those without a kernel of integers and those that give
     each feature a scale; and what moves values about on the way there.
-
-    Args:
-        keeps: Predicate on an operation: those are kept float.
-        are_free: Boolean, whether the inputs of the file are floats.
     """
 
     def __init__(self, model, keeps, kinds, are_free):

@@ -188,9 +188,8 @@ class _Integers:
     def softmax(self, scores, counts):
         """The share of each score, their log-sum-exp, and whether any counts.
 
-        Args:
-            counts: List of as many int32 tensors, 1 where the score counts, or
-                None where all do.
+        `counts`: list of as many int32 tensors, 1 where the score counts, or
+        None where all do.
         """
         if len(scores) == 1:
             return [None], scores[0], counts[0]

@@ -17,9 +17,8 @@ class Probe(Rewriter):
 
     The switches are variables, so that the model is compiled just once.
 
-    Args:
-        whole_of: Function from a layer with a rounded weight to the layer of
-            the user's model that it is, or is a part of.
+    `whole_of`: function from a layer with a rounded weight to the layer of the
+    user's model that it is, or is a part of.
 
     Attributes:
         kernels: Dict from the name of such a layer to pairs of a rounded

@@ -36,7 +36,4 @@ class ConstantSparsity(SparsitySchedule):
         return ops.where(step >= self.begin_step, self.target_sparsity, 0.0)
 
     def get_config(self):
-        return {
-            "target_sparsity": self.target_sparsity,
-            "begin_step": self.begin_step,
-        }
+        return dict(vars(self))

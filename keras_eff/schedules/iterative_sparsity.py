@@ -50,9 +50,4 @@ class IterativeSparsity(SparsitySchedule):
         return 1.0 - (1.0 - self.prune_fraction) ** rounds
 
     def get_config(self):
-        return {
-            "prune_fraction": self.prune_fraction,
-            "num_rounds": self.num_rounds,
-            "round_steps": self.round_steps,
-            "begin_step": self.begin_step,
-        }
+        return dict(vars(self))

@@ -58,10 +58,4 @@ class PolynomialDecay(SparsitySchedule):
         return ops.where(step >= self.begin_step, sparsity, 0.0)
 
     def get_config(self):
-        return {
-            "initial_sparsity": self.initial_sparsity,
-            "final_sparsity": self.final_sparsity,
-            "begin_step": self.begin_step,
-            "end_step": self.end_step,
-            "power": self.power,
-        }
+        return dict(vars(self))

@@ -6,7 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from keras_eff.graph.book import entry_of
 from keras_eff.layers import TransformedWeights
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.tflite.flatbuffer import is_constant
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.int4 import pack_weight
@@ -77,10 +77,8 @@ def restore_grids(
     sign of each channel, which a batch normalization may turn. The table of
     an embedding takes the scale of its output, not one of its own, and stays.
 
-    Args:
-        model: The model of the file, which keeps its constants in its tables.
-        stored_bits: 8 or 4, width of the narrowest integers in the file, in
-            bits.
+    `model`: the model of the file, which keeps its constants in its tables.
+    `stored_bits`: 8 or 4, width of the narrowest integers in the file, in bits.
     """
     for graph in model.subgraphs:
         unpacked = _unpacked(model, graph)

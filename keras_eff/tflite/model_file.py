@@ -27,11 +27,7 @@ class ModelFile:
 def rewrite(
     data: bytes, passes: Iterable[Callable[[schema.ModelT], None]]
 ) -> ModelFile:
-    """The file that passes make of another; it is parsed and packed once.
-
-    Args:
-        passes: Functions that check or change the model, in their order.
-    """
+    """The file that passes make of another; it is parsed and packed once."""
     model = parse(data)
     check_inline(model)
     for change in passes:

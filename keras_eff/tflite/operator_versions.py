@@ -35,10 +35,8 @@ def raise_version(
 def require_runtime(model: schema.ModelT, version: str) -> None:
     """Has a file name a version of the runtime, unless it names a later one.
 
-    Args:
-        model: Model of a file of the converter, whose metadata name the
-            earliest runtime for it; without that entry it stays.
-        version: Such as "2.11.0".
+    `model`: model of a file of the converter, whose metadata name the earliest
+    runtime for it; without that entry it stays. `version`: such as "2.11.0".
     """
     for entry in model.metadata or []:
         if entry.name == _ENTRY:

@@ -41,9 +41,6 @@ class _SharingBuilder(flatbuffers.Builder):
     shapes, the options of equal convolutions. The base class writes each
     again, and aligns bytes, which hold the constants, to 4. The fields of a
     table wait for its end, to be written if it is new.
-
-    Args:
-        size: Positive integer, room to begin with, in bytes; it grows.
     """
 
     def __init__(self, size: int):

@@ -9,12 +9,11 @@ def fitted_shapes(
 ) -> list[tuple]:
     """The shapes that a user gave, one for each input, with the batch.
 
-    Args:
-        input_shapes: A shape for the only input; or a list or tuple of shapes
-            in the order of the inputs, or a dict with their names. With or
-            without the batch, which is 1 where it is open and not given.
-        names: The names of the inputs, in their order.
-        wanted: Their shapes with the batch, None where they are open.
+    `input_shapes`: A shape for the only input; or a list or tuple of shapes in
+    the order of the inputs, or a dict with their names. With or without the
+    batch, which is 1 where it is open and not given. `names`: the names of the
+    inputs, in their order. `wanted`: their shapes with the batch, None where
+    they are open.
     """
     given = _read(input_shapes, names)
     return list(map(_fitted, names, wanted, given))

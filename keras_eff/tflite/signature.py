@@ -17,9 +17,6 @@ def write_signature(
     to make them. In a file that computes with floats, which other tools may go
     on to quantize, a tensor without a name gets its number as one: they find
     tensors by name. Nobody looks for those of a file of integers.
-
-    Args:
-        inputs: The names of its inputs, in its order, no two alike.
     """
     graph = model.subgraphs[0]
     signature = schema.SignatureDefT()

@@ -34,9 +34,6 @@ def check_sparsity(model: schema.ModelT, data_type: str) -> None:
     bits), the layer reads the blocks that are left; else it reads what an
     operator, DENSIFY, makes of single zeros. Not all that the converter writes
     so is read rightly, or at all.
-
-    Args:
-        data_type: "float32", "float16", "dynamic" or "int8", of the file.
     """
     faults = {}
     for graph in model.subgraphs:

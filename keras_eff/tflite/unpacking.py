@@ -33,19 +33,12 @@ def check_places(root: schema.Model, size: int) -> None:
 
     It counts before anything is unpacked, and stops at the first place too
     many.
-
-    Args:
-        size: Integer, size of the file, in bytes.
     """
     _count(root, _VECTORS, size // _LEAST_TABLE_BYTES)
 
 
 def check_vectors(model: schema.ModelT, size: int) -> None:
-    """Raises if vectors are much larger than their file together.
-
-    Args:
-        size: Integer, size of the file, in bytes.
-    """
+    """Raises if vectors are much larger than their file together."""
     for graph in model.subgraphs:
         for tensor in graph.tensors or []:
             for shape in (tensor.shape, tensor.shapeSignature):
@@ -58,9 +51,6 @@ def check_names(model: schema.ModelT, size: int) -> None:
     """Raises if names, where they are used, are much larger than their file.
 
     Each operator bears its name, and so does each end of a graph.
-
-    Args:
-        size: Integer, size of the file, in bytes.
     """
     graphs = model.subgraphs
     codes = model.operatorCodes or []
@@ -70,12 +60,7 @@ def check_names(model: schema.ModelT, size: int) -> None:
 
 
 def check_total(total: int, size: int) -> None:
-    """Raises a ValueError if all uses together are much larger than a file.
-
-    Args:
-        total: Integer, what the file unpacks to, in bytes.
-        size: Integer, its size, in bytes.
-    """
+    """Raises a ValueError if all uses together are much larger than a file."""
     if total > _SHARING * size:
         raise ValueError(f"{size} bytes unpack to {total} bytes or more.")
 

@@ -55,15 +55,12 @@ def store_weights(
     Of an embedding, the rows are picked first, so that its table takes no more
     memory than in the file.
 
-    Args:
-        model: The model of a float file, which keeps its constants in its
-            tables.
-        num_bits: 8 or 4, width of the integers, in bits.
-        rounds: Boolean, whether the float weights of convolutions, matrix
-            products and tables are rounded to such integers. By default, what
-            holds none stays float.
-        grids: Those of kernels whose steps tell them: see
-            `keras_eff.tflite.grid.known_grids`.
+    `model`: the model of a float file, which keeps its constants in its tables.
+    `num_bits`: 8 or 4, width of the integers, in bits. `rounds`: boolean,
+    whether the float weights of convolutions, matrix products and tables are
+    rounded to such integers. By default, what holds none stays float. `grids`:
+    those of kernels whose steps tell them: see
+    `keras_eff.tflite.grid.known_grids`.
     """
     stored = False
     how = (_inputs, functools.partial(_exact, grids=grids))

@@ -18,13 +18,10 @@ def architecture_key(model, **circumstances: Any) -> str:
     and rates of dropout make no difference; everything else in the
     configuration does.
 
-    Args:
-        model: Built `keras.Model` that can be saved.
-        **circumstances: What else a measurement depends on, by name; its
-            `repr` counts.
+    `**circumstances`: what else a measurement depends on, by name; its `repr`
+    counts.
 
-    Returns:
-        String of 64 hexadecimal digits, the same in every process.
+    Returns: String of 64 hexadecimal digits, the same in every process.
     """
     facts = {
         "model": _normalized(json.loads(model.to_json()), {}),
@@ -38,9 +35,8 @@ def architecture_key(model, **circumstances: Any) -> str:
 def _normalized(node, names):
     """A configuration with numbers for the names of layers.
 
-    Args:
-        node: Dictionary, list or plain value of JSON.
-        names: Dictionary, name to number in the model that `node` is in.
+    `node`: dictionary, list or plain value of JSON. `names`: dictionary, name
+    to number in the model that `node` is in.
     """
     if isinstance(node, list):
         return [_normalized(item, names) for item in node]

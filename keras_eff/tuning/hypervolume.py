@@ -7,9 +7,8 @@ def hypervolume(costs: np.ndarray, reference: np.ndarray) -> float:
     Exact, for any number of costs, by slicing along the last one. A point
     that is not better than the reference in all costs adds nothing.
 
-    Args:
-        costs: Array of shape (points, costs), all to be minimized.
-        reference: Array of shape (costs,).
+    `costs`: array of shape (points, costs), all to be minimized. `reference`:
+    array of shape (costs,).
     """
     inside = costs[(costs < reference).all(axis=1)]
     if not len(inside):

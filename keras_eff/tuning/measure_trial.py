@@ -19,7 +19,7 @@ from keras_eff.latency.measure import measure
 from keras_eff.latency.this_machine import describe_device
 from keras_eff.layers import FakeQuant
 from keras_eff.layers.cloning import copy_state
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.quantization.calibrate import set_ranges
 from keras_eff.tuning.architecture_key import architecture_key
 from keras_eff.tuning.measurement_cache import MeasurementCache

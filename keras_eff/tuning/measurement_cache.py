@@ -17,12 +17,7 @@ class MeasurementCache:
     at once, and a line that a killed process left incomplete is ignored. Of
     two lines with one key, the first counts.
 
-    Args:
-        directory: Path of a directory, made if there is none, or `None`.
-
-    Raises:
-        TypeError: If `directory` is not a path.
-        OSError: If it cannot be made or is a file.
+    `directory`: path of a directory, made if there is none, or `None`.
     """
 
     def __init__(self, directory: str | os.PathLike | None):

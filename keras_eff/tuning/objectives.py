@@ -42,12 +42,7 @@ def rows_of(
 
 
 def comparable(rows: Sequence[Mapping], names: Sequence[str]) -> list[Mapping]:
-    """The rows of completed trials in which all these figures are known.
-
-    Raises:
-        TypeError: If a figure is not a number.
-        ValueError: If none of the rows has one of the figures.
-    """
+    """The rows of completed trials in which all these figures are known."""
     completed = [r for r in rows if r.get("status", _COMPLETED) == _COMPLETED]
     known = sorted({str(key) for row in completed for key in row})
     unknown = [name for name in names if name not in known]

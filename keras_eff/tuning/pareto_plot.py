@@ -1,11 +1,9 @@
-import importlib.util
-import io
 import os
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
-from keras_eff.atomic_write import atomic_write
+from keras_eff import figure as figures
 from keras_eff.atomic_write import check_path
 from keras_eff.tuning.pareto_front import ParetoFront
 from keras_eff.tuning.pareto_front import pareto_front
@@ -47,7 +45,7 @@ def plot_pareto(
     >>> rows = [{"accuracy": 0.9, "latency_ms": 2.0}]
     >>> figure = keras_eff.tuning.plot_pareto(rows, path="front.png")
     """
-    _check_matplotlib()
+    figures.check_matplotlib("`keras_eff.tuning.plot_pareto`")
     path = None if path is None else check_path(path)
     front = _front(front_or_rows, x, y)
     x = _objective("x", x, front.minimize, front)
@@ -58,20 +56,8 @@ def plot_pareto(
             f"x={x!r}, y={y!r}"
         )
     figure = _draw(front, x, y)
-    if path is not None:
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=150)
-        with atomic_write(path, stream.getvalue()):
-            pass
+    figures.write_png(figure, path)
     return figure
-
-
-def _check_matplotlib():
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError(
-            "`keras_eff.tuning.plot_pareto` needs matplotlib: "
-            "pip install 'keras_eff[examples]'"
-        )
 
 
 def _front(front_or_rows, x, y):
@@ -93,11 +79,7 @@ def _objective(argument, name, defaults, front):
 
 
 def _draw(front, x, y):
-    # Not pyplot: that would change the state of the user's own figures.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = figures.new_figure(6.4, 4.4, layout="constrained")
     _scatter(axes, front.dominated, x, y, color="0.8", label="dominated")
     _step(axes, front, x, y)
     _scatter(axes, front.rows, x, y, color="C0", label="front", zorder=3)
@@ -131,6 +113,5 @@ def _step(axes, front, x, y):
 
 
 def _title(front, name):
-    # A dollar sign would begin a formula.
     better = "larger" if name in front.maximize else "smaller"
-    return f"{name} ({better} is better)".replace("$", r"\$")
+    return figures.plain(f"{name} ({better} is better)")

@@ -9,12 +9,6 @@ def trial_rows(tuner: Any) -> list[dict]:
 
     A row has each metric at the step of the best score, "trial_id", "status",
     "score" and "hyperparameters", a dictionary.
-
-    Args:
-        tuner: Tuner, or oracle, of keras-tuner.
-
-    Raises:
-        TypeError: If it is neither, or a worker's, which knows no trials.
     """
     oracle = getattr(tuner, "oracle", tuner)
     trials = getattr(oracle, "trials", None)

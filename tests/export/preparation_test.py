@@ -8,7 +8,7 @@ from keras_eff.export.preparation import prepare
 from keras_eff.export.preparation import warn_of_lost_features
 from keras_eff.export.preparation import weight_bits
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 SAMPLES = [np.linspace(-1, 1, 160, dtype="float32").reshape(10, 16)]
 

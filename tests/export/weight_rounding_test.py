@@ -8,7 +8,7 @@ from keras_eff.export.weight_rounding import round_weights
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.ops.fake_quant import fake_quant_weight
 
 

@@ -17,7 +17,7 @@ from keras_eff.graph.walk import producer
 from keras_eff.graph.walk import readers_of
 from keras_eff.graph.walk import rebuild
 from keras_eff.graph.walk import replay
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 
 class TrainStep(keras.Model):

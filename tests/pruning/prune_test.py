@@ -10,7 +10,7 @@ from keras_eff.layers import PrunableDense
 from keras_eff.layers import PruningMask
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.pruning.prune import prune
 from keras_eff.schedules import ConstantSparsity
 from keras_eff.schedules import PolynomialDecay

@@ -6,7 +6,7 @@ from keras import ops
 
 import keras_eff
 from keras_eff.layers import PrunableDense
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:prune:UserWarning")
 

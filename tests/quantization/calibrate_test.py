@@ -8,7 +8,7 @@ from keras import ops
 
 import keras_eff
 from keras_eff.layers import FakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.quantization.calibrate import calibrate
 
 SAMPLES = np.random.default_rng(0).normal(size=(70, 4)).astype("float32")

@@ -5,8 +5,8 @@ from keras import layers
 from keras_eff.graph.walk import readers_of
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
+from keras_eff.layers.cloning import layers_of
 from keras_eff.layers.keep_float import KeepFloat
-from keras_eff.layers.sublayers import layers_of
 from keras_eff.quantization.fake_quant_placement import Placement
 from keras_eff.quantization.rules import RULES
 

@@ -7,7 +7,7 @@ from keras import ops
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.quantization.calibrate import calibrate
 from keras_eff.quantization.quantize import quantize
 

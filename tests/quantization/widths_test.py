@@ -5,7 +5,7 @@ from keras import layers
 import keras_eff
 from keras_eff.layers import TransformedWeights
 from keras_eff.layers import WeightFakeQuant
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 from keras_eff.quantization.quantize import quantize
 from keras_eff.quantization.widths import weight_widths
 

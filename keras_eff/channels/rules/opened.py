@@ -8,7 +8,7 @@ from keras_eff.graph.cloning import clone
 from keras_eff.graph.trace import check_parts
 from keras_eff.graph.trace import trace
 from keras_eff.graph.trace import traced_tensors
-from keras_eff.layers.sublayers import layers_of
+from keras_eff.layers.cloning import layers_of
 
 
 @rule

@@ -6,12 +6,6 @@ class LayerLoss(keras.distillation.DistillationLoss):
 
     An abstract base: a subclass implements `compute_loss`.
 
-    Args:
-        teacher_layer_name: String, a layer of the teacher; None for its
-            outputs.
-        student_layer_name: String, a layer of the student; None for its
-            outputs.
-
     Class attributes:
         is_mean_of_samples: Boolean, whether the loss of a batch is the mean of
             the losses of its samples, so that they may be weighted.
@@ -35,13 +29,7 @@ class LayerLoss(keras.distillation.DistillationLoss):
 
 
 def check_shapes(loss, teacher_shape, student_shape, what: str) -> None:
-    """Raises a ValueError unless two shapes are equal where both are known.
-
-    Args:
-        teacher_shape: Tuple of integers or None.
-        student_shape: Tuple of integers or None.
-        what: What the shapes are of, for the message.
-    """
+    """Raises a ValueError unless two shapes are equal where both are known."""
     pairs = list(zip(teacher_shape, student_shape, strict=False))
     is_same_rank = len(teacher_shape) == len(student_shape)
     if not is_same_rank or any(None not in p and p[0] != p[1] for p in pairs):

@@ -58,12 +58,7 @@ def is_external(delegate: str) -> bool:
 
 
 def delegate_flag(delegate: str, library: str) -> str:
-    """Returns the flag that asks for a delegate.
-
-    Args:
-        delegate: String, what `check_delegate` returned.
-        library: String, where an external delegate lies on the device.
-    """
+    """Returns the flag that asks for a delegate."""
     if is_external(delegate):
         return _EXTERNAL.flag + library
     return _DELEGATES[delegate].flag

@@ -82,11 +82,6 @@ def find_binary(binary: str | None, platform: str) -> pathlib.Path:
     It is the argument, else what the environment variable
     KERAS_EFF_BENCHMARK_MODEL names (a file, or a folder of prebuilt files),
     else a file on PATH.
-
-    Raises:
-        FileNotFoundError: If there is none: says where to get one.
-        ValueError: If it is built for another architecture, or cannot be
-            executed on this machine, for which it is.
     """
     found = binary or find_in_environment(platform) or _find_on_path(platform)
     if found is None:

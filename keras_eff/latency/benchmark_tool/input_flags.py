@@ -19,15 +19,6 @@ def input_flags(path: str | os.PathLike, input_shapes) -> list[str]:
 
     The tool itself draws integers below 100, which a smaller table of an
     embedding does not have.
-
-    Args:
-        path: Path of a `.tflite` file. What is wrong with one that cannot be
-            read, the tool tells itself.
-        input_shapes: See `keras_eff.latency.measure`.
-
-    Raises:
-        ValueError: If `input_shapes` does not fit the file, or is None and the
-            file leaves more than the batch open.
     """
     counts = _row_counts(path)
     if input_shapes is None:

@@ -25,12 +25,6 @@ def row_counts(path: str | os.PathLike) -> dict[int, int]:
     """How many rows there are to look up, for inputs that hold their numbers.
 
     The smallest table counts, from the places of the inputs in the file.
-
-    Args:
-        path: Path of a `.tflite` file.
-
-    Raises:
-        ValueError: If it is not a complete .tflite file.
     """
     model = parse(read(path))
     graph = model.subgraphs[0]

@@ -20,10 +20,8 @@ _SOURCE = re.compile(r"\[[\w./+-]+:[0-9]+\] ?", re.ASCII)
 class LogLine:
     """One line of a log.
 
-    Args:
-        level: String, `"V"`, `"D"`, `"I"`, `"W"`, `"E"` or `"F"`; empty where
-            the line tells none.
-        text: String, the line without its prefix.
+    `level`: string, `"V"`, `"D"`, `"I"`, `"W"`, `"E"` or `"F"`; empty where the
+    line tells none.
     """
 
     level: str

@@ -32,11 +32,7 @@ _LITERT_STD = re.compile(rf"Inference \(std\): +{_MS}")
 def only_match(
     pattern: re.Pattern, texts: Sequence[str]
 ) -> re.Match[str] | None:
-    """Returns the match of the line that a pattern describes, if there is one.
-
-    Raises:
-        ValueError: If there are several.
-    """
+    """The match of the line that a pattern describes, if there is one."""
     matches = [pattern.fullmatch(text.strip()) for text in texts]
     matches = [match for match in matches if match]
     if len(matches) > 1:

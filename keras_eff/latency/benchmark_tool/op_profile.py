@@ -43,13 +43,8 @@ def read_op_profile(
 ) -> tuple[OpTime, ...]:
     """Returns the times of the operators of the main graph, in run order.
 
-    Args:
-        texts: Lines of a log, without their prefixes, none of them empty.
-        is_headed: Whether the tool heads the profile of the runs by a line of
-            its own, as TFLite's does: it profiles the initialization too.
-
-    Raises:
-        ValueError: If the profile is cut or damaged.
+    `is_headed`: whether the tool heads the profile of the runs by a line of its
+    own, as TFLite's does: it profiles the initialization too.
     """
     remaining = iter(texts)
     if is_headed and not any(text.startswith(_SECTION) for text in remaining):

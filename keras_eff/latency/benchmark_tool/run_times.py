@@ -45,9 +45,6 @@ def read_run_times(texts: Sequence[str]) -> list[RunTimes]:
 
     Older builds of the tool give no percentiles. Where all runs took the same
     time, they are that time.
-
-    Raises:
-        ValueError: If a line is damaged or contradicts itself or another.
     """
     lines = [text.strip() for text in texts if _LOOK.match(text.strip())]
     found = [_parse(line) for line in lines if not _NO_RUNS.fullmatch(line)]

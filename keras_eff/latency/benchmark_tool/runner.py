@@ -36,8 +36,6 @@ class BenchmarkRunner:
     """The base class of the runners of benchmark_model.
 
     A subclass declares `binary`, the executable, and what finds the device.
-
-    Args: As in `keras_eff.latency.BenchmarkModel`.
     """
 
     delegate: str | os.PathLike = "xnnpack"
@@ -66,13 +64,7 @@ class BenchmarkRunner:
         return f"{type(self).__name__}({options})"
 
     def _tool_flags(self, graph, library, num_threads, num_runs, inputs=()):
-        """Returns the flags for the tool.
-
-        Args:
-            graph: String, the path of the model where the tool runs.
-            library: String, the path of an external delegate there.
-            inputs: What `_input_flags` returned.
-        """
+        """Returns the flags for the tool."""
         own = self._own_flags(graph, library, num_threads, num_runs)
         return [*own, *inputs, *self.flags]
 
@@ -104,10 +96,9 @@ class BenchmarkRunner:
     def _read(self, failure, output, path, num_threads, device, inputs=()):
         """Returns the Latency that an output of the tool tells.
 
-        Args:
-            failure: String or None, what went wrong with the tool itself.
-            inputs: The flags that the tool must know, for shapes that the
-                caller chose.
+        `failure`: string or None, what went wrong with the tool itself.
+        `inputs`: the flags that the tool must know, for shapes that the caller
+        chose.
         """
         try:
             # The exit code first: a run that failed may print a summary too.

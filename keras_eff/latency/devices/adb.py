@@ -69,12 +69,7 @@ def list_devices() -> dict[str, str]:
 
 
 def choose_device(serial: str | None) -> str:
-    """Returns the serial number of the device to use, once it is ready.
-
-    Raises:
-        ValueError: If several are ready and `serial` is `None`.
-        RuntimeError: If none is ready: says what to do.
-    """
+    """Returns the serial number of the device to use, once it is ready."""
     states = list_devices()
     if serial is not None:
         states = {serial: states.get(serial, "absent")}
@@ -103,11 +98,7 @@ def explain_state(serial: str, state: str) -> str:
 
 
 class AdbShell(DeviceShell):
-    """The shell of an Android device.
-
-    Args:
-        serial: String, its serial number.
-    """
+    """The shell of an Android device."""
 
     reasons = (
         ("unauthorized", _UNAUTHORIZED),

@@ -24,11 +24,7 @@ _READ = f'logcat -d -v brief -s tflite; echo "app=$(pidof {_APP})"'
 def run_app(
     shell: DeviceShell, flags: Sequence[str], timeout_s: float
 ) -> tuple[str | None, str]:
-    """Returns what went wrong with the app, or `None`, and what it logged.
-
-    Raises:
-        RuntimeError: If the app is not installed or the connection breaks.
-    """
+    """Returns what went wrong with the app, or `None`, and what it logged."""
     # What an earlier run has logged is no result of this one.
     shell.ask("logcat -c")
     _start(shell, flags)

@@ -19,13 +19,7 @@ _LENT = "lent"
 
 
 class DeviceFolder:
-    """A folder on a device, created when needed.
-
-    Args:
-        shell: DeviceShell, the device.
-        directory: String, absolute path of the folder there.
-        timeout_s: Float > 0, time that copying one file may take, in seconds.
-    """
+    """A folder on a device, created when needed."""
 
     def __init__(self, shell: DeviceShell, directory: str, timeout_s: float):
         self._shell = shell

@@ -22,11 +22,7 @@ _DEVICE_REASONS = (
 
 
 class DeviceShell(abc.ABC):
-    """The shell of another device.
-
-    Args:
-        name: String, what error messages call the device.
-    """
+    """The shell of another device."""
 
     # Pairs of what a broken connection prints, as a pattern, and its meaning.
     reasons = ()
@@ -40,11 +36,7 @@ class DeviceShell(abc.ABC):
         timeout_s: float = _STEP_S,
         stdin: str | os.PathLike | int = os.devnull,
     ) -> command.Finished:
-        """Returns how a POSIX shell script ended on the device.
-
-        Raises:
-            RuntimeError: If the connection breaks.
-        """
+        """Returns how a POSIX shell script ended on the device."""
         # Not every connection passes an exit code on: the script tells it.
         argv = self._argv(f"{{ {script}; }} 2>&1; echo RC=$?")
         finished = command.run(argv, timeout_s, stdin)
@@ -57,11 +49,7 @@ class DeviceShell(abc.ABC):
         return dataclasses.replace(finished, code=int(found[1]), output=output)
 
     def ask(self, script: str) -> str:
-        """Returns the output of a short script that must not fail.
-
-        Raises:
-            RuntimeError: If it fails, takes a minute or the connection breaks.
-        """
+        """Returns the output of a short script that must not fail."""
         finished = self.run(script)
         self.check(script, finished)
         return finished.output
@@ -92,11 +80,7 @@ class DeviceShell(abc.ABC):
 
     @abc.abstractmethod
     def push(self, path: str | os.PathLike, target: str, timeout_s: float):
-        """Copies a file to a path on the device.
-
-        Raises:
-            RuntimeError: If it cannot be written or the connection breaks.
-        """
+        """Copies a file to a path on the device."""
 
     @abc.abstractmethod
     def _argv(self, script):

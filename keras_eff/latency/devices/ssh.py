@@ -24,11 +24,7 @@ echo "processor=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
 
 
 class SshShell(DeviceShell):
-    """The shell of another machine, over ssh.
-
-    Args:
-        host: String, as `ssh` takes it: a name of ~/.ssh/config or user@host.
-    """
+    """The shell of another machine, over ssh."""
 
     reasons = (
         (

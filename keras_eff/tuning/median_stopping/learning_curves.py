@@ -15,14 +15,10 @@ _IDENTITY = ("trial", "attempt", "execution", "monitor", "fit")
 class Curve:
     """What one training has reported.
 
-    Args:
-        trial: String that identifies the configuration.
-        attempt: Positive integer, how often the trial has been started.
-        execution: Integer of 0 or more, the training within the attempt.
-        monitor: String, name of the value.
-        fit: Integer of 0 or more, the call of `fit` within the execution.
-        values: Dictionary from the epoch, the first being 1, to its value.
-        stopped: None, or a dictionary that says why the training was stopped.
+    `execution`: integer of 0 or more, the training within the attempt. `fit`:
+    integer of 0 or more, the call of `fit` within the execution. `values`:
+    dictionary from the epoch, the first being 1, to its value. `stopped`: None,
+    or a dictionary that says why the training was stopped.
     """
 
     trial: str
@@ -51,13 +47,6 @@ class LearningCurves:
     own, also after a restart and in a forked process, so that nothing is
     ever appended to such a line. A trial that is started again hides the
     curves of its earlier attempts.
-
-    Args:
-        directory: Path, made with the first line that is written.
-        writer: String, beginning of the name of the file.
-
-    Raises:
-        ValueError: When curves are read, if a whole line is none of ours.
     """
 
     def __init__(self, directory, writer="fit"):

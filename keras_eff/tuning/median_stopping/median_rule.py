@@ -21,10 +21,9 @@ def running_average(
 ) -> float | None:
     """The mean of the values from one epoch up to another.
 
-    Returns:
-        None for a curve that begins later or does not reach the epoch, which
-        says nothing about it. A NaN counts as worst from its epoch on, also
-        for a curve that ended with it.
+    Returns: None for a curve that begins later or does not reach the epoch,
+    which says nothing about it. A NaN counts as worst from its epoch on, also
+    for a curve that ended with it.
     """
     scores = _scores(values, epoch, mode, begin)
     if -math.inf in scores:

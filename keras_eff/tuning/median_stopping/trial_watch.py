@@ -14,13 +14,6 @@ class TrialWatch:
     it for each execution of a trial. The hooks of the tuner run in the process
     that trains, with one worker as with many. The first trial that ends without
     a training having been seen is warned of.
-
-    Args:
-        tuner: keras-tuner's `Tuner`, known by what it has: no import needed.
-
-    Raises:
-        TypeError: If it is no tuner.
-        ValueError: If it is a `Hyperband`.
     """
 
     def __init__(self, tuner):

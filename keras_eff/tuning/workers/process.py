@@ -19,12 +19,6 @@ class SearchProcess:
     It runs in a process group of its own, which is killed when the process
     ends, however it ends. What it prints goes to a log, each start after a
     line of its own.
-
-    Args:
-        name: String, its id.
-        argv: The command and its arguments.
-        environment: Its whole environment.
-        log: Path of the file to append to.
     """
 
     def __init__(
@@ -92,11 +86,6 @@ def end_all(processes: Sequence[SearchProcess], patience_s: float) -> None:
     """Ends all that still run: by an interrupt, then by force.
 
     An interrupt lets them end what runs outside their process groups.
-
-    Args:
-        processes: Started or not, ended or not.
-        patience_s: Float >= 0, time from the interrupt to the force, in
-            seconds.
     """
     started = [process for process in processes if process.starts]
     force_at = time.monotonic() + patience_s

@@ -10,13 +10,6 @@ class Progress:
     """Logs how many trials of a project run and have ended, when it changes.
 
     Called, it looks at the project, if it last did so `interval_s` ago.
-
-    Args:
-        directory: Path of the project. It may not exist yet.
-        interval_s: Float >= 0, in seconds.
-
-    Raises:
-        RuntimeError: When called, if trials have vanished.
     """
 
     def __init__(self, directory: pathlib.Path, interval_s: float = 5.0):

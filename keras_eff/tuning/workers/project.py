@@ -19,12 +19,6 @@ def settle(directory: pathlib.Path) -> None:
     process, `chief.json` or `tuner0.json`: the missing one is written. And
     `oracle.json` lists the trial that ended last as ongoing, so that a resumed
     search would run it again: it is taken off. No process may be searching.
-
-    Args:
-        directory: The project. Nothing happens if it holds no search yet.
-
-    Raises:
-        ValueError: If a file of it is damaged.
     """
     if not (directory / "oracle.json").is_file():
         return

@@ -24,18 +24,13 @@ class Supervisor:
     too often, and a chief that still waits for trials when no worker is left
     end it with an error. Whatever happens, no process stays.
 
-    Args:
-        chief: The chief, not started.
-        workers: The workers, at least one, not started.
-        max_restarts: Integer >= 0, how often each worker is started again.
-        grace_s: Float >= 0, time that workers may take to end after the chief,
-            in seconds.
-        chief_grace_s: Float > 0, time that the chief may listen after the last
-            worker has ended, in seconds. keras-tuner looks every 20 seconds.
-        is_listening: Function without arguments: whether the chief takes
-            requests. One that does not is busy with the rest of its script.
-        watch: Function without arguments, called all the time. It may raise
-            RuntimeError.
+    `workers`: the workers, at least one, not started. `grace_s`: float >= 0,
+    time that workers may take to end after the chief, in seconds.
+    `chief_grace_s`: float > 0, time that the chief may listen after the last
+    worker has ended, in seconds. keras-tuner looks every 20 seconds.
+    `is_listening`: function without arguments: whether the chief takes
+    requests. One that does not is busy with the rest of its script. `watch`:
+    function without arguments, called all the time. It may raise RuntimeError.
     """
 
     def __init__(
@@ -60,11 +55,7 @@ class Supervisor:
         self._idle_since = None
 
     def run(self) -> int | None:
-        """Returns the number of the signal that ended it, or `None`.
-
-        Raises:
-            RuntimeError: If the search could not be completed.
-        """
+        """Returns the number of the signal that ended it, or `None`."""
         everyone = [self._chief, *self._workers]
         with _caught_signals() as received:
             try:

@@ -21,10 +21,8 @@ def worker_names(count: int) -> list[str]:
 def environment(name: str, host: str, port: int) -> dict[str, str]:
     """Returns the variables that make a process the chief or a worker.
 
-    Args:
-        name: `CHIEF`, or one of `worker_names`.
-        host: Name or address of the chief's machine.
-        port: Integer, where the chief listens.
+    `name`: `CHIEF`, or one of `worker_names`. `host`: name or address of the
+    chief's machine.
     """
     return {
         "KERASTUNER_TUNER_ID": name,
