@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_eff.arguments import wrong_argument
 from keras_eff.channels import choice
 from keras_eff.channels import saliency as saliencies
 from keras_eff.channels.graph import ChannelGraph
@@ -114,10 +115,8 @@ def _function(saliency, scope, model, graph, dataset):
         return saliency
     if saliency != "taylor":
         if saliency not in saliencies.BY_NAME:
-            raise ValueError(
-                'Argument `saliency` must be "l1", "l2", "bn_scale", "taylor" '
-                f"or a function. Received: saliency={saliency!r}"
-            )
+            expected = '"l1", "l2", "bn_scale", "taylor" or a function'
+            raise wrong_argument("saliency", saliency, expected)
         function = saliencies.BY_NAME[saliency]
         if scope == "global" and saliency in ("l1", "l2"):
             return saliencies.relative(function)

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_eff.arguments import wrong_argument
+
 _INT8_IO_DTYPES = ("int8", "uint8", "float32")
 
 
@@ -65,10 +67,7 @@ def check_format(quantize: str | None, is_aware: bool) -> str:
     """The name of the format of a file."""
     quantize = type_name(quantize)
     if quantize not in _QUANTIZE:
-        raise ValueError(
-            f"Argument `quantize` must be one of {_QUANTIZE}. "
-            f"Received: quantize={quantize!r}"
-        )
+        raise wrong_argument("quantize", quantize, f"one of {_QUANTIZE}")
     if is_aware and quantize == "int16x8":
         raise ValueError(
             "A model with `FakeQuant` layers has ranges for 8 bits, with "
@@ -112,8 +111,6 @@ def check_options(
             f"is known to read without its zeros. Received: sparse={sparse!r}"
         )
     if io_dtype is not None and io_dtype not in chosen.io_dtypes:
-        raise ValueError(
-            f"Argument `io_dtype` must be None or one of {chosen.io_dtypes} "
-            f'in a file of "{name}". Received: io_dtype={io_dtype!r}'
-        )
+        expected = f'None or one of {chosen.io_dtypes} in a file of "{name}"'
+        raise wrong_argument("io_dtype", io_dtype, expected)
     return io_dtype or chosen.io_dtypes[0]
