@@ -1,5 +1,6 @@
 """What importing keras_eff imports, in processes of their own."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -14,6 +15,17 @@ READS = {
     "execute": "keras_eff.export.execute",
     "text": "keras_eff.text.Words",
 }
+
+
+PACKAGE = pathlib.Path(keras_eff.__file__).parent
+
+
+def registering_modules():
+    """The modules with a class that a saved model may name."""
+    for path in PACKAGE.rglob("*.py"):
+        if "@keras.saving.register_keras_serializable" in path.read_text():
+            parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+            yield ".".join(parts)
 
 
 def run(*lines):
@@ -47,16 +59,19 @@ def saved_model(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "imports",
-    ["import keras, keras_eff", "import keras_eff, keras"],
+    ["keras, keras_eff", "keras_eff, keras"],
     ids=["keras_first", "keras_eff_first"],
 )
 def test_a_saved_model_loads_in_either_order_of_imports(imports, saved_model):
     names = run(
-        imports,
+        f"import sys, {imports}",
+        "print(*sys.modules)",
         f"model = keras.saving.load_model({str(saved_model)!r})",
         "print(*{type(layer).__name__ for layer in model.layers})",
     )
     assert {"FakeQuant", "TransformedWeights"} <= set(names)
+    unregistered = set(registering_modules()) - set(names)
+    assert not unregistered, "add their part to registration._PARTS"
 
 
 # What may come between the import of keras_eff and that of Keras.

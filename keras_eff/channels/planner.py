@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_eff.arguments import wrong_argument
+from keras_eff.arguments import read_choice
 from keras_eff.channels import choice
 from keras_eff.channels import saliency as saliencies
 from keras_eff.channels.graph import ChannelGraph
@@ -114,9 +114,8 @@ def _function(saliency, scope, model, graph, dataset):
     if callable(saliency):
         return saliency
     if saliency != "taylor":
-        if saliency not in saliencies.BY_NAME:
-            expected = '"l1", "l2", "bn_scale", "taylor" or a function'
-            raise wrong_argument("saliency", saliency, expected)
+        choices = (*saliencies.BY_NAME, "taylor")
+        read_choice("saliency", saliency, choices, also="or a function")
         function = saliencies.BY_NAME[saliency]
         if scope == "global" and saliency in ("l1", "l2"):
             return saliencies.relative(function)

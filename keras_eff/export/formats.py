@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_eff.arguments import read_choice
 from keras_eff.arguments import wrong_argument
 
 _INT8_IO_DTYPES = ("int8", "uint8", "float32")
@@ -65,9 +66,7 @@ def type_name(value):
 
 def check_format(quantize: str | None, is_aware: bool) -> str:
     """The name of the format of a file."""
-    quantize = type_name(quantize)
-    if quantize not in _QUANTIZE:
-        raise wrong_argument("quantize", quantize, f"one of {_QUANTIZE}")
+    quantize = read_choice("quantize", type_name(quantize), _QUANTIZE)
     if is_aware and quantize == "int16x8":
         raise ValueError(
             "A model with `FakeQuant` layers has ranges for 8 bits, with "

@@ -193,6 +193,11 @@ def open_registered(model, keeps=lambda operation: False):
     return Rewriter({"composed": _open}, keeps).rewrite(model)
 
 
+def open_composed(call, rewriter):
+    """The rule that takes layers apart, see `Rewriter.opened`."""
+    return rewriter.opened(call)
+
+
 def _open(call, rewriter):
     is_registered = entry_of(call.operation).opens
     return rewriter.opened(call) if is_registered else rewriter.copy(call)

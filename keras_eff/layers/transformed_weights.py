@@ -147,14 +147,17 @@ class TransformedWeights(keras.layers.Wrapper):
     def grids(self):
         """Dict from the names of weights that their last step rounds, see
         `keras_eff.layers.WeightTransform`, to a `keras_eff.layers.Grid`."""
-        values, grids = {}, {}
-        for step in self.transforms:
-            name = step.weight_name
-            weight = values.get(name, self.variable_of(step).value)
-            # A step behind has the last word.
-            grids[name] = step.grid(weight)
-            values[name] = step(weight)
+        last = {step.weight_name: step for step in self.transforms}
+        grids = {k: s.grid(self.weight_before(s)) for k, s in last.items()}
         return {name: grid for name, grid in grids.items() if grid is not None}
+
+    def weight_before(self, step):
+        """The weight as a step of the chain gets it from those before it."""
+        weight = self.variable_of(step).value
+        for other in self.transforms[: self.transforms.index(step)]:
+            if other.weight_name == step.weight_name:
+                weight = other(weight)
+        return weight
 
     def variable_of(self, transform):
         """The variable of the wrapped layer that a transform acts on."""
@@ -248,8 +251,7 @@ class TransformedWeights(keras.layers.Wrapper):
 
 def _store(variable, transform):
     value = keras.ops.convert_to_numpy(variable)
-    stored = transform.stored(value)
-    if stored is not value:
+    if (stored := transform.stored(value)) is not value:
         variable.assign(stored)
 
 

@@ -15,6 +15,7 @@ from keras_eff.graph.book import INDEX
 from keras_eff.graph.book import bounds_of
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.book import weight_of
+from keras_eff.graph.rewriter import open_composed
 from keras_eff.layers import FakeQuant
 from keras_eff.layers import TransformedWeights
 from keras_eff.lowering.affine_rules import affine
@@ -25,7 +26,6 @@ from keras_eff.lowering.moving import slices
 from keras_eff.lowering.resampling import average_pool
 from keras_eff.lowering.resampling import nearest_upsampling
 from keras_eff.quantization.composed import cancel_flip
-from keras_eff.quantization.composed import open_composed
 from keras_eff.quantization.local_attention import lower_local_attention
 
 

@@ -4,7 +4,9 @@ import numpy as np
 from keras_eff.arguments import read_number
 from keras_eff.graph.book import kind_of
 from keras_eff.graph.cloning import chain_of
+from keras_eff.graph.layer_weights import layer_weights
 from keras_eff.graph.rewriter import Rewriter
+from keras_eff.graph.rewriter import open_composed
 from keras_eff.graph.rewriter import open_registered
 from keras_eff.graph.selection import operations
 from keras_eff.graph.selection import selector
@@ -15,8 +17,6 @@ from keras_eff.layers.cloning import copy_state
 from keras_eff.layers.cloning import layers_of
 from keras_eff.pruning.left_dense import left_dense
 from keras_eff.pruning.left_dense import tell
-from keras_eff.pruning.prunable_weights import prunable_weights
-from keras_eff.quantization.composed import open_composed
 from keras_eff.schedules import ConstantSparsity
 
 
@@ -148,7 +148,7 @@ class _Masker(Rewriter):
         """The weights of a layer that the pattern fits."""
         if not isinstance(layer, keras.layers.Layer):
             return []
-        weights = prunable_weights(layer)
+        weights = layer_weights(layer)
         is_free = self._pattern in ("unstructured", "channel")
         if is_free and tuple(self._block_shape) == (1, 1):
             return weights
@@ -198,7 +198,7 @@ def _thin_layers(model):
         for x, _ in operations(model)
         if isinstance(x, keras.layers.Layer)
         and kind_of(x) not in ("model", "composed")
-        and prunable_weights(x)
+        and layer_weights(x)
     ]
     convolutions = [x for x in weighted if hasattr(x, "kernel_size")]
     first = dict.fromkeys(convolutions[:1], "first convolution, by default")

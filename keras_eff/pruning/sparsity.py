@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_eff.graph.book import is_kernel
+from keras_eff.graph.layer_weights import layer_weights
 from keras_eff.graph.macs import weight_uses
 from keras_eff.graph.walk import is_graph
 from keras_eff.layers import TransformedWeights
@@ -11,7 +12,6 @@ from keras_eff.layers import WeightTransform
 from keras_eff.layers.cloning import layers_of
 from keras_eff.pruning.left_dense import masked_ids
 from keras_eff.pruning.left_dense import why_dense
-from keras_eff.pruning.prunable_weights import prunable_weights
 from keras_eff.table import format_table
 
 
@@ -154,13 +154,13 @@ def _seen_weights(model):
 def _reason(layer, variable, masked):
     if id(variable) in masked:
         return None
-    is_able = any(w.variable is variable for w in prunable_weights(layer))
+    is_able = any(w.variable is variable for w in layer_weights(layer))
     return "no mask" if is_able else why_dense(layer)
 
 
 def _name_in(layer, variable):
     """The name of a layer, and the way to a variable in it."""
-    for weight in prunable_weights(layer):
+    for weight in layer_weights(layer):
         if weight.variable is variable:
             return f"{layer.name}/{weight.path.replace('.', '/')}"
     return f"{layer.name}/{variable.name}"

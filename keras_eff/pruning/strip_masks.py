@@ -94,7 +94,7 @@ def _check(layer):
         raise ValueError(
             "`keras_eff.strip` takes layers whose weights are masked only: "
             "the values that other transforms compute are no weights to train "
-            "on. Strip the model before it is quantized. "
+            "on. Strip the model before it gets them. "
             f"Received: layer {layer.name!r} with {_kind(others[0])}"
         )
 

@@ -5,10 +5,6 @@ from keras_eff.graph.walk import producer
 from keras_eff.layers.set_mask import SetMask
 
 
-def open_composed(call, rewriter):
-    return rewriter.opened(call)
-
-
 def cancel_flip(call, rewriter):
     """No flip where the tensor has just been flipped: a bidirectional layer
     turns back what its backward half has turned."""

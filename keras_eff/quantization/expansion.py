@@ -18,11 +18,11 @@ from keras_eff.graph.book import unwrapped
 from keras_eff.graph.cloning import clone
 from keras_eff.graph.cloning import without_activation
 from keras_eff.graph.rewriter import Rewriter
+from keras_eff.graph.rewriter import open_composed
 from keras_eff.graph.walk import mask_of
 from keras_eff.quantization.attention import expand_attention
 from keras_eff.quantization.composed import cancel_flip
 from keras_eff.quantization.composed import drop_cast
-from keras_eff.quantization.composed import open_composed
 from keras_eff.quantization.local_attention import expand_local_attention
 from keras_eff.quantization.recurrence import expand_recurrence
 from keras_eff.quantization.separable import expand_separable

@@ -13,7 +13,7 @@ def printed(run_example, tmp_path_factory):
 
 def test_rounds_leave_the_share_that_they_should(printed):
     shares = re.findall(
-        r"^prunable_dense\S* +([\d,]+) +(\d.\d+)$", printed, re.M
+        r"^prunable_dense\S* +([\d,]+) +(\d.\d+) ", printed, re.M
     )
     sizes, sparsities = zip(
         *((int(n.replace(",", "")), float(s)) for n, s in shares), strict=True

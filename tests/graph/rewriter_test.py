@@ -4,7 +4,7 @@ from keras import layers
 
 import keras_eff
 from keras_eff.graph.rewriter import Rewriter
-from keras_eff.quantization.composed import open_composed
+from keras_eff.graph.rewriter import open_composed
 
 
 def tripled(call, rewriter):

@@ -200,7 +200,7 @@ def test_lengths_of_a_block_may_be_integers_of_numpy():
 
 @pytest.mark.parametrize("block_shape", [4, (4,), (0, 1), (1.0, 1), (1, 2, 3)])
 def test_the_block_is_a_pair_of_positive_integers(block_shape):
-    message = "`block_shape` .* positive integer.*block_shape"
+    message = "`block_shape.* positive integer.*block_shape"
     with pytest.raises(ValueError, match=message):
         PruningMask(block_shape=block_shape)
 

@@ -364,6 +364,15 @@ def test_a_layer_that_is_not_built_takes_steps_too(steps):
     assert longer.transforms[0].mask.shape == (3, 2)
 
 
+def test_a_step_gets_its_weight_from_those_before_it(steps):
+    layer = chained(steps)
+    kernel = 1.0
+    for step in layer.transforms[:1] + layer.transforms[2:]:
+        found = ops.convert_to_numpy(layer.weight_before(step))
+        np.testing.assert_allclose(found, np.full((3, 2), kernel))
+        kernel = ops.convert_to_numpy(step(found))
+
+
 def test_the_grids_are_those_of_last_steps(steps):
     rounding = WeightFakeQuant(3)
     layer = TransformedWeights(

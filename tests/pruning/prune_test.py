@@ -322,9 +322,9 @@ def test_a_file_restores_masks_and_predictions(both, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"schedule": 1.0}, r"\[0, 1\). Received: target_sparsity=1.0"),
+        ({"schedule": 1.0}, r"\[0, 1\) .*Received: schedule=1.0"),
         ({"pattern": "4:2"}, "`pattern` must be .*pattern='4:2'"),
-        ({"block_shape": (0, 1)}, r"`block_shape` .*block_shape=\(0, 1\)"),
+        ({"block_shape": (0, 1)}, "`block_shape.0.` .*block_shape.0.=0"),
         (
             {"schedule": 0.75, "pattern": "2:4"},
             "'2:4' prunes a share of at most 0.5: .*sparsity=0.75",
@@ -340,7 +340,7 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 
 
 def test_a_schedule_is_a_number_or_a_function():
-    with pytest.raises(TypeError, match="`schedule` .*schedule='half'"):
+    with pytest.raises(ValueError, match="`schedule` .*schedule='half'"):
         prune(convnet(), "half")
 
 

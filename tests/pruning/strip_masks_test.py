@@ -93,7 +93,7 @@ def test_what_is_frozen_stays_frozen():
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_transforms_are_refused():
     quantized = keras_eff.quantize(written_prunable())
-    with pytest.raises(ValueError, match="before it is quantized.*'first'"):
+    with pytest.raises(ValueError, match="before it gets them.*'first'"):
         keras_eff.strip(quantized)
 
 

@@ -69,3 +69,13 @@ def test_a_shared_separable_convolution_stays_shared():
     inputs = keras.Input((9, 2))
     expanded, _ = expand(keras.Model(inputs, layer(layer(inputs))))
     assert len(expanded.weights) == 3
+
+
+class Thin(layers.SeparableConv2D):
+    """A class of which the name tells no rank."""
+
+
+def test_a_subclass_becomes_two_by_its_rank():
+    expanded = check(Thin(5, 3), 9, 9, 2)
+    kinds = [type(layer) for layer in expanded.layers[1:]]
+    assert kinds == [layers.DepthwiseConv2D, layers.Conv2D]

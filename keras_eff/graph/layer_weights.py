@@ -1,4 +1,4 @@
-"""Which weights of a layer can be pruned: it is asked, whatever its class."""
+"""The weights of a layer, whatever its class: it is asked for them."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ _USUAL = {
 
 
 @dataclasses.dataclass(frozen=True)
-class PrunableWeight:
+class LayerWeight:
     """A weight of a layer, or of a layer inside it.
 
     Attributes:
@@ -55,7 +55,7 @@ class PrunableWeight:
         return inputs in last and last <= {inputs, *outputs}
 
 
-def prunable_weights(layer) -> list[PrunableWeight]:
+def layer_weights(layer) -> list[LayerWeight]:
     """The weights of a built layer, and of those inside it, each once.
 
     Not those that layers have wrapped, made integers of or split (LoRA).
@@ -67,9 +67,7 @@ def prunable_weights(layer) -> list[PrunableWeight]:
         for name, entry in _entries(owner).items():
             variable = _variable(owner, name)
             if variable is not None and id(variable) not in found:
-                found[id(variable)] = PrunableWeight(
-                    path + name, variable, entry
-                )
+                found[id(variable)] = LayerWeight(path + name, variable, entry)
     return list(found.values())
 
 

@@ -7,7 +7,7 @@ from keras import layers
 from keras import ops
 
 import keras_eff
-from keras_eff.pruning.prunable_weights import prunable_weights
+from keras_eff.graph.layer_weights import layer_weights
 
 SEQUENCE, IMAGE, VOLUME = (6, 5), (6, 6, 2), (6, 6, 6, 1)
 OF_CELL = ["cell.kernel", "cell.recurrent_kernel"]
@@ -113,9 +113,9 @@ def model_of(layer, shape):
 def test_each_kernel_is_pruned_and_the_layer_stays_its_twin(
     layer, shape, paths, tmp_path
 ):
-    assert not prunable_weights(layer)
+    assert not layer_weights(layer)
     model = model_of(layer, shape)
-    assert [w.path for w in prunable_weights(layer)] == paths
+    assert [w.path for w in layer_weights(layer)] == paths
     x = np.random.default_rng(0).normal(size=(4, *shape)).astype("float32")
     twin = keras_eff.prune(model, skip="head")
     np.testing.assert_array_equal(*values([twin(x), model(x)]))
@@ -154,7 +154,7 @@ def values(tensors):
 )
 def test_channels_are_those_of_the_outputs(layer, shape, axes):
     model_of(layer, shape)
-    assert [w.channel_axes for w in prunable_weights(layer)] == axes
+    assert [w.channel_axes for w in layer_weights(layer)] == axes
 
 
 def test_blocks_and_groups_need_an_axis_of_inputs_before_the_last():
@@ -176,7 +176,7 @@ def test_blocks_and_groups_need_an_axis_of_inputs_before_the_last():
 def test_integer_and_split_kernels_are_left():
     model = model_of(layers.Dense(8), SEQUENCE)
     model.layers[1].enable_lora(2)
-    assert not prunable_weights(model.layers[1])
+    assert not layer_weights(model.layers[1])
     model = model_of(layers.Dense(8), SEQUENCE)
     model.layers[1].quantize("int8")
-    assert not prunable_weights(model.layers[1])
+    assert not layer_weights(model.layers[1])
