@@ -114,10 +114,7 @@ def wrong_argument(
 
 
 def wrong_type(name: str, value: Any, expected: str) -> TypeError:
-    """The error of an argument that is of another type.
-
-    Args: See `wrong_argument`.
-    """
+    """The error of an argument that is of another type."""
     return TypeError(
         f"Argument `{name}` must be {expected}. Received: {name}="
         f"{described(value)}"

@@ -2,6 +2,7 @@ import dataclasses
 import os
 
 from keras_eff import figure as figures
+from keras_eff.arguments import wrong_argument
 from keras_eff.atomic_write import check_path
 from keras_eff.table import format_table
 
@@ -65,10 +66,7 @@ class ChannelSensitivity:
             ValueError: If `max_drop` is negative.
         """
         if not max_drop >= 0:
-            raise ValueError(
-                "Argument `max_drop` must be a float of 0 or more. "
-                f"Received: max_drop={max_drop!r}"
-            )
+            raise wrong_argument("max_drop", max_drop, "a float of 0 or more")
         chosen = {}
         for name, removals in self._by_group().items():
             chosen[name] = 0.0

@@ -3,6 +3,7 @@
 import keras
 
 from keras_eff.arguments import read_number
+from keras_eff.arguments import wrong_argument
 from keras_eff.distillation.followed_loss import FollowedLoss
 
 
@@ -30,11 +31,8 @@ def checked_weights(weights, num_losses):
         return [1.0] * num_losses
     is_list = isinstance(weights, (list, tuple))
     if not is_list or len(weights) != num_losses:
-        raise ValueError(
-            "Argument `distillation_loss_weights` must be a list with a weight "
-            f"for each of the {num_losses} losses. "
-            f"Received: distillation_loss_weights={weights!r}"
-        )
+        expected = f"a list with a weight for each of the {num_losses} losses"
+        raise wrong_argument("distillation_loss_weights", weights, expected)
     weights_at(weights, 0)
     return list(weights)
 

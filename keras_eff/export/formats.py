@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_eff.arguments import read_choice
+from keras_eff.arguments import wrong_argument
 
 _INT8_IO_DTYPES = ("int8", "uint8", "float32")
 
@@ -109,8 +110,6 @@ def check_options(
             f"is known to read without its zeros. Received: sparse={sparse!r}"
         )
     if io_dtype is not None and io_dtype not in chosen.io_dtypes:
-        raise ValueError(
-            f"Argument `io_dtype` must be None or one of {chosen.io_dtypes} "
-            f'in a file of "{name}". Received: io_dtype={io_dtype!r}'
-        )
+        expected = f'None or one of {chosen.io_dtypes} in a file of "{name}"'
+        raise wrong_argument("io_dtype", io_dtype, expected)
     return io_dtype or chosen.io_dtypes[0]

@@ -7,16 +7,15 @@ from collections.abc import Callable
 
 import keras
 
+from keras_eff.arguments import wrong_argument
+
 _PATIENCE_S = 2.0
 
 
 def check_verbose(verbose) -> None:
     """Raises unless `verbose` is a value that `progress` knows."""
     if verbose not in ("auto", 0, 1):
-        raise ValueError(
-            'Argument `verbose` must be "auto", 0 or 1. '
-            f"Received: verbose={verbose!r}"
-        )
+        raise wrong_argument("verbose", verbose, '"auto", 0 or 1')
 
 
 def progress(num_steps: int, verbose) -> Callable[[], None]:

@@ -2,6 +2,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_eff.arguments import wrong_argument
+
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
@@ -40,10 +42,8 @@ class Grid:
         integers = np.asarray(self.integers)
         scale = np.asarray(self.scale, "float32")
         if self.num_bits not in range(2, 9):
-            raise ValueError(
-                "Argument `num_bits` must be an integer in [2, 8]. "
-                f"Received: num_bits={self.num_bits!r}"
-            )
+            expected = "an integer in [2, 8]"
+            raise wrong_argument("num_bits", self.num_bits, expected)
         limit = 2 ** (self.num_bits - 1) - 1
         if np.any(integers != np.clip(np.rint(integers), -limit, limit)):
             raise ValueError(

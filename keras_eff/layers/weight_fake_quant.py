@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_eff.arguments import read_integer
+from keras_eff.arguments import wrong_argument
 from keras_eff.layers.arguments import config_of
 from keras_eff.layers.grid import Grid
 from keras_eff.layers.weight_transform import WeightTransform
@@ -93,8 +94,6 @@ class WeightFakeQuant(WeightTransform):
 def _check_axes(channel_axes):
     axes = channel_axes if isinstance(channel_axes, (list, tuple)) else [None]
     if not all(isinstance(axis, numbers.Integral) for axis in axes):
-        raise ValueError(
-            "Argument `channel_axes` must be a tuple of integers. "
-            f"Received: channel_axes={channel_axes!r}"
-        )
+        expected = "a tuple of integers"
+        raise wrong_argument("channel_axes", channel_axes, expected)
     return tuple(int(axis) for axis in axes)

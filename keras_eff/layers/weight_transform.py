@@ -4,6 +4,8 @@ import warnings
 
 import keras
 
+from keras_eff.arguments import wrong_argument
+
 
 @keras.saving.register_keras_serializable(package="keras_eff")
 class WeightTransform(keras.layers.Layer):
@@ -200,8 +202,6 @@ def _warn_of_weight(what, stacklevel):
 def _check_weight_name(name):
     parts = name.split(".") if isinstance(name, str) else [""]
     if not all(part.isidentifier() or part.isdecimal() for part in parts):
-        raise ValueError(
-            "Argument `weight_name` must be the name of an attribute, such as "
-            f"'kernel' or 'cell.kernel'. Received: weight_name={name!r}"
-        )
+        expected = "the name of an attribute, such as 'kernel' or 'cell.kernel'"
+        raise wrong_argument("weight_name", name, expected)
     return name

@@ -2,6 +2,7 @@ import math
 from collections.abc import Mapping
 
 from keras_eff import arguments
+from keras_eff.arguments import wrong_argument
 from keras_eff.atomic_write import temporary_folder
 from keras_eff.channels import ChannelPlan
 from keras_eff.channels import choice
@@ -156,10 +157,8 @@ def _check_sparsity(sparsity, scope, budgets):
         )
     if isinstance(sparsity, Mapping):
         if scope == "global":
-            raise ValueError(
-                "Argument `sparsity` must be a float with "
-                f'scope="global". Received: sparsity={sparsity!r}'
-            )
+            expected = 'a float with scope="global"'
+            raise wrong_argument("sparsity", sparsity, expected)
         for name, share in sparsity.items():
             arguments.read_number(f"sparsity[{name!r}]", share, "[0, 1)")
     elif sparsity is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_eff.arguments import read_number
+from keras_eff.arguments import wrong_argument
 from keras_eff.arguments import wrong_type
 from keras_eff.atomic_write import atomic_write
 from keras_eff.atomic_write import check_path
@@ -201,10 +202,8 @@ class LatencyTable:
 
     def _sum(self, names):
         if isinstance(names, str) or not names:
-            raise ValueError(
-                "Argument `names` must be a sequence of at least one block. "
-                f"Received: names={names!r}"
-            )
+            expected = "a sequence of at least one block"
+            raise wrong_argument("names", names, expected)
         unknown = sorted({str(x) for x in names if x not in self.latencies_ms})
         if unknown:
             raise ValueError(

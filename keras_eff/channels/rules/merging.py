@@ -6,6 +6,7 @@ import numpy as np
 from keras_eff.channels.rules.elementwise import applied
 from keras_eff.channels.rules.elementwise import is_elementwise
 from keras_eff.channels.rules.registry import rule
+from keras_eff.channels.rules.registry import rule_of_one
 from keras_eff.channels.tensor_channels import TensorChannels
 from keras_eff.graph.book import entry_of
 
@@ -100,17 +101,14 @@ def concatenate(call):
     return [first.holding(values)]
 
 
-@rule
-def elementwise(call):
+@rule_of_one
+def elementwise(call, channels):
     """An operation, or an activation, of each element by itself."""
-    channels = call.channels[0]
-    if channels is None:
-        return [None]
     function = getattr(call.layer, "activation", None)
     if function is not None and not is_elementwise(function):
         call.freeze(channels, f"{call.name} may mix them")
-        return [None]
-    return [channels.mapped(applied(function or call.layer.call))]
+        return None
+    return channels.mapped(applied(function or call.layer.call))
 
 
 @rule
@@ -125,18 +123,15 @@ def unchanged(call):
     return of_each
 
 
-@rule
-def rounded(call):
-    channels = call.channels[0]
-    return [None if channels is None else channels.unknown()]
+@rule_of_one
+def rounded(call, channels):
+    return channels.unknown()
 
 
-@rule
-def rescaling(call):
-    channels, layer = call.channels[0], call.layer
-    if channels is None:
-        return [None]
+@rule_of_one
+def rescaling(call, channels):
+    layer = call.layer
     if np.ndim(layer.scale) or np.ndim(layer.offset):
         call.freeze(channels, f"{call.name} has a constant for each")
-        return [None]
-    return [channels.mapped(lambda x: x * layer.scale + layer.offset)]
+        return None
+    return channels.mapped(lambda x: x * layer.scale + layer.offset)

@@ -1,5 +1,6 @@
 """The rules by which channels go through operations, by their names."""
 
+import functools
 from collections.abc import Callable
 
 from keras_eff.graph import book
@@ -15,6 +16,19 @@ def rule(function: Callable) -> Callable:
     """
     RULES[function.__name__] = function
     return function
+
+
+def rule_of_one(function: Callable) -> Callable:
+    """The same for one input and output: called where there are channels."""
+
+    @functools.wraps(function)
+    def of_call(call):
+        channels = call.channels[0]
+        if channels is None:
+            return [None] * len(call.outputs)
+        return [function(call, channels)]
+
+    return rule(of_call)
 
 
 def rule_of(operation) -> Callable:

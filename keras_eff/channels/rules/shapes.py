@@ -4,89 +4,78 @@ import keras
 import numpy as np
 
 from keras_eff.channels.rules.registry import rule
+from keras_eff.channels.rules.registry import rule_of_one
 from keras_eff.channels.tensor_channels import TensorChannels
 
 # Stands for an open size while ids are moved as the tensor is.
 _OPEN = 2
 
 
-@rule
-def pooled(call):
+@rule_of_one
+def pooled(call, channels):
     """Windows over space; one that is padded keeps no constant but zero."""
-    channels = call.channels[0]
-    if channels is None:
-        return [None]
     if channels.axis != call.channel_axis:
         call.freeze(channels, f"{call.name} moves over them")
-        return [None]
+        return None
     is_padded = getattr(call.layer, "padding", "valid") != "valid"
-    return [channels.unknown() if is_padded else channels]
+    return channels.unknown() if is_padded else channels
 
 
-@rule
-def padded(call):
+@rule_of_one
+def padded(call, channels):
     """Zeros around: only a channel that is zero looks the same."""
-    channels = call.channels[0]
-    if channels is None:
-        return [None]
     is_larger = call.outputs[0].shape[channels.axis] != len(channels.ids)
     if is_larger or getattr(call.layer, "mode", "constant") != "constant":
         call.freeze(channels, f"{call.name} pads along them")
-        return [None]
+        return None
     if call.arguments().get("constant_values"):
-        return [channels.holding(np.nan)]
-    return [channels.unknown()]
+        return channels.holding(np.nan)
+    return channels.unknown()
 
 
-@rule
-def pooled_globally(call):
-    channels = call.channels[0]
-    if channels is None:
-        return [None]
+@rule_of_one
+def pooled_globally(call, channels):
     if channels.axis != call.channel_axis:
         call.freeze(channels, f"{call.name} reduces them")
-        return [None]
+        return None
     keeps = call.layer.keepdims
-    return [channels.moved(channels.axis if keeps else 1)]
+    return channels.moved(channels.axis if keeps else 1)
 
 
-@rule
-def reduced(call):
-    """The mean, sum or maximum over other axes."""
-    channels = call.channels[0]
-    if channels is None:
-        return [None]
+@rule_of_one
+def reduced(call, channels):
+    """The mean or maximum over other axes."""
+    return _reduced(call, channels)
+
+
+def _reduced(call, channels):
     axes = call.layer.axis
     axes = range(call.rank) if axes is None else np.atleast_1d(axes)
     axes = {int(axis) % call.rank for axis in axes}
     if channels.axis in axes or 0 in axes:
         call.freeze(channels, f"{call.name} reduces them")
-        return [None]
+        return None
     if getattr(call.layer, "initial", None) is not None:
         channels = channels.holding(np.nan)
     before = sum(axis < channels.axis for axis in axes)
     gone = 0 if call.layer.keepdims else before
-    return [channels.moved(channels.axis - gone)]
+    return channels.moved(channels.axis - gone)
 
 
-@rule
-def summed(call):
+@rule_of_one
+def summed(call, channels):
     """As `reduced`; of the number of elements, a constant would depend."""
-    (channels,) = reduced(call)
-    return [None if channels is None else channels.unknown()]
+    channels = _reduced(call, channels)
+    return None if channels is None else channels.unknown()
 
 
-@rule
-def moved(call):
+@rule_of_one
+def moved(call, channels):
     """An operation that only moves elements: moved as they are."""
-    channels = call.channels[0]
-    if channels is None:
-        return [None] * len(call.outputs)
     new = _moved(call, channels)
     if new is None:
         call.freeze(channels, f"{call.name} takes some of them apart")
-        return [None]
-    return [new]
+    return new
 
 
 @rule
@@ -169,7 +158,6 @@ def _varies(places, axis):
     )
 
 
-@rule
-def repeated_vector(call):
-    channels = call.channels[0]
-    return [None if channels is None else channels.moved(2)]
+@rule_of_one
+def repeated_vector(call, channels):
+    return channels.moved(2)

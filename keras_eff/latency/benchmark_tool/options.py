@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set
 
+from keras_eff.arguments import wrong_argument
 from keras_eff.arguments import wrong_type
 
 
@@ -15,10 +16,8 @@ def check_directory(directory: str) -> str:
         raise wrong_type("directory", directory, "a string")
     path = pathlib.PurePosixPath(directory)
     if not path.is_absolute() or path == path.parent or "\n" in directory:
-        raise ValueError(
-            "Argument `directory` must be an absolute path of a folder on the "
-            f"device, not its root. Received: directory={directory!r}"
-        )
+        expected = "an absolute path of a folder on the device, not its root"
+        raise wrong_argument("directory", directory, expected)
     return str(path)
 
 
