@@ -1,11 +1,25 @@
-import inspect
-
 import keras
 
 from keras_eff.planning.plan_channels import plan_channels
 
 
-def remove_channels(model, sparsity=None, **arguments) -> keras.Model:
+def remove_channels(
+    model,
+    sparsity=None,
+    *,
+    saliency="l1",
+    scope="layer",
+    max_layer_sparsity=0.9,
+    multiple_of=1,
+    min_channels=1,
+    skip=(),
+    dataset=None,
+    max_parameters=None,
+    max_macs=None,
+    max_latency_ms=None,
+    runner=None,
+    verbose="auto",
+) -> keras.Model:
     """Returns a smaller model: channels are taken out, not just zeroed.
 
     A clone with fewer filters, units, heads and so on, and the weights that are
@@ -20,7 +34,18 @@ def remove_channels(model, sparsity=None, **arguments) -> keras.Model:
         model: Built `keras.Sequential` or Functional model. It is left as it
             was.
         sparsity: See `keras_eff.plan_channels`.
-        **arguments: Other arguments of `keras_eff.plan_channels`.
+        saliency: See `keras_eff.plan_channels`.
+        scope: See `keras_eff.plan_channels`.
+        max_layer_sparsity: See `keras_eff.plan_channels`.
+        multiple_of: See `keras_eff.plan_channels`.
+        min_channels: See `keras_eff.plan_channels`.
+        skip: See `keras_eff.plan_channels`.
+        dataset: See `keras_eff.plan_channels`.
+        max_parameters: See `keras_eff.plan_channels`.
+        max_macs: See `keras_eff.plan_channels`.
+        max_latency_ms: See `keras_eff.plan_channels`.
+        runner: See `keras_eff.plan_channels`.
+        verbose: See `keras_eff.plan_channels`.
 
     Returns:
         A Functional `keras.Model`, not compiled. Layers keep their names; one
@@ -50,10 +75,19 @@ def remove_channels(model, sparsity=None, **arguments) -> keras.Model:
         - [Li et al., 2017](https://arxiv.org/abs/1608.08710), filters by their
           L1 norm
     """
-    return plan_channels(model, sparsity, **arguments).remove()
-
-
-# Editors and `help` show the arguments one by one.
-remove_channels.__signature__ = inspect.signature(plan_channels).replace(
-    return_annotation=keras.Model
-)
+    return plan_channels(
+        model,
+        sparsity,
+        saliency=saliency,
+        scope=scope,
+        max_layer_sparsity=max_layer_sparsity,
+        multiple_of=multiple_of,
+        min_channels=min_channels,
+        skip=skip,
+        dataset=dataset,
+        max_parameters=max_parameters,
+        max_macs=max_macs,
+        max_latency_ms=max_latency_ms,
+        runner=runner,
+        verbose=verbose,
+    ).remove()
