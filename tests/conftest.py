@@ -1,3 +1,4 @@
+import functools
 import os
 import warnings
 
@@ -7,6 +8,31 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+
+# XLA takes longer to compile a tiny model than the model takes: only tests that
+# ask for it use it.
+COMPILE, JIT_COMPILE = keras.Model.compile, keras.Model.jit_compile
+
+
+@functools.wraps(COMPILE)
+def compile_without_xla(model, *args, jit_compile=False, **options):
+    return COMPILE(model, *args, jit_compile=jit_compile, **options)
+
+
+def replace_in_trainers(name, value):
+    """In the class that has it: Keras asks whether a model has its own."""
+    owner = next(c for c in keras.Model.__mro__ if name in vars(c))
+    setattr(owner, name, value)
+
+
+replace_in_trainers("compile", compile_without_xla)
+replace_in_trainers(
+    "jit_compile",
+    property(
+        lambda model: model.compiled and JIT_COMPILE.fget(model),
+        JIT_COMPILE.fset,
+    ),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -96,7 +96,8 @@ FAULTS = [
     ),
     _of_channels(
         "rules/shapes",
-        "        return channels.holding(np.nan)\n    return channels.unknown()\n",
+        "        return channels.holding(np.nan)\n"
+        "    return channels.unknown()\n",
         "        return channels.holding(np.nan)\n    return channels\n",
         "ZeroPadding1D",
         "op Pad",

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_eff
+from keras_eff.export import file_passes
 from keras_eff.export import to_tflite as module  # the function
 from keras_eff.export.held_out import split_samples
 from keras_eff.tflite.execution import execute
@@ -611,11 +612,9 @@ def test_a_file_that_differs_is_refused(aware, images, tmp_path, monkeypatch):
     path = tmp_path / "m.tflite"
     path.write_bytes(b"what was there")
     other = keras_eff.calibrate(keras_eff.quantize(convnet()), images)
-    content = module.__globals__["model_file"]
-    monkeypatch.setitem(
-        module.__globals__,
-        "model_file",
-        lambda _, *rest: content(other, *rest),
+    written = file_passes.model_file
+    monkeypatch.setattr(
+        file_passes, "model_file", lambda _, *rest: written(other, *rest)
     )
     with pytest.raises(RuntimeError, match="does not compute"):
         to_tflite(aware, path, samples=images)

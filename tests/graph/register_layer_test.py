@@ -43,7 +43,7 @@ class Mixing(layers.Layer):
         return {**super().get_config(), "width": self.width}
 
 
-@keras.saving.register_keras_serializable(package="tests")
+@keras.saving.register_keras_serializable("tests", "TransformerBlock")
 class Block(layers.Layer):
     """Attention, a feed-forward part, normalizations and residuals."""
 

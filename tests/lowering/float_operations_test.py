@@ -25,6 +25,7 @@ from keras_eff.quantization.rules import RULES as PLACEMENT
 from keras_eff.tflite.execution import execute
 from keras_eff.tflite.flatbuffer import operator_name
 from keras_eff.tflite.flatbuffer import parse
+from keras_eff.tflite.grid import known_grids
 
 SHAPES = {"image": (6, 7, 4), "sequence": (5, 8), "features": (6,)}
 CAST_BY = ("QUANTIZE", "DEQUANTIZE")
@@ -226,7 +227,11 @@ def written(table, folder):
     keras_eff.calibrate(aware, samples, verbose=0)
     arrays = [samples[tensor.name] for tensor in aware.inputs]
     options = FileOptions(
-        FORMATS["int8"], "int8", end_names(aware), [8], keep_names=True
+        FORMATS["int8"],
+        "int8",
+        end_names(aware),
+        known_grids(aware),
+        keep_names=True,
     )
     data = model_file(aware, options, arrays).data
     path = folder / "m.tflite"

@@ -110,8 +110,8 @@ def test_a_damaged_or_missing_file_is_refused(converted, tmp_path):
 def test_what_reads_files_needs_neither_keras_nor_tensorflow():
     code = (
         "import sys\n"
-        "from keras_eff.micro import arena, file_tensors, to_c_array\n"
-        "from keras_eff.micro import arena_script, tensors_script\n"
+        "from keras_eff.debugging import file_tensors, tensors_script\n"
+        "from keras_eff.micro import arena, arena_script, to_c_array\n"
         "found = {'keras', 'tensorflow', 'tflite_micro'} & set(sys.modules)\n"
         "sys.exit(bool(found))"
     )
