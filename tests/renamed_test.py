@@ -41,6 +41,8 @@ def test_an_old_name_beside_the_new_one_is_refused():
 def test_an_attribute_has_its_old_name_too():
     with pytest.warns(DeprecationWarning, match="`frequency` is `interval`"):
         assert ChannelPruning(HALF, 5).frequency == 5
+    with pytest.warns(DeprecationWarning, match="`scope` is `distribution`"):
+        assert PruningScheduler(HALF, distribution="erk").scope == "erk"
 
 
 def test_a_module_has_its_old_names_and_no_others():

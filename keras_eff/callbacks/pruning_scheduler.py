@@ -103,6 +103,7 @@ class PruningScheduler(keras.callbacks.Callback):
 
     data = renamed.renamed_attribute("data", "dataset")
     frequency = renamed.renamed_attribute("frequency", "interval")
+    scope = renamed.renamed_attribute("scope", "distribution")
 
     @renamed.renamed_arguments(
         data="dataset",

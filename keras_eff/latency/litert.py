@@ -124,6 +124,12 @@ class LiteRT:
 
 def _check_delegate(delegate, use_xnnpack):
     if use_xnnpack is not None:
+        if delegate != "xnnpack":
+            raise TypeError(
+                "Argument `use_xnnpack` is the old name of `delegate`: give "
+                "the new one alone. Received: "
+                f"use_xnnpack={use_xnnpack!r}, delegate={delegate!r}"
+            )
         warnings.warn(_RENAMED, DeprecationWarning, stacklevel=3)
         is_used = arguments.read_boolean("use_xnnpack", use_xnnpack)
         return "xnnpack" if is_used else "none"

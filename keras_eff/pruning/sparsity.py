@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_eff.arguments import wrong_type
 from keras_eff.graph.book import is_kernel
 from keras_eff.graph.layer_weights import layer_weights
 from keras_eff.graph.macs import weight_uses
@@ -102,6 +103,7 @@ def sparsity(model) -> Sparsity:
         the multiply-accumulates, and in a pruned model why a weight is dense.
 
     Raises:
+        TypeError: If `model` is not a `keras.Model`.
         ValueError: If the model has no such weight.
 
     Example:
@@ -114,6 +116,8 @@ def sparsity(model) -> Sparsity:
     total        16     1.000    16
     MACs with a zero: 1.000
     """
+    if not isinstance(model, keras.Model):
+        raise wrong_type("model", model, "a `keras.Model`")
     uses = weight_uses(model) if is_graph(model) and model.built else None
     masked = masked_ids(model)
     found = tuple(

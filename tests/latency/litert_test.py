@@ -187,3 +187,8 @@ def load_and_fill(child, path):
     child._fill_inputs(interpreter, np.random.default_rng(0))
     details = interpreter.get_input_details()
     return [interpreter.get_tensor(detail["index"]) for detail in details]
+
+
+def test_an_old_name_beside_the_new_one_is_refused():
+    with pytest.raises(TypeError, match="old name of `delegate`"):
+        LiteRT(delegate="none", use_xnnpack=True)

@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 import types
 
 import keras
@@ -12,6 +10,7 @@ import pytest
 from keras import ops
 
 import keras_eff
+from tests.support.replicas import measured_on_two_replicas
 from tests.support.steps import ChannelMask
 from tests.support.steps import LearnedStepSize
 
@@ -209,11 +208,6 @@ def masked_mean():
 @pytest.fixture(scope="session")
 def on_two_replicas():
     """What two_replicas.py measures, in a process with two CPU devices."""
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("tf.distribute needs the TensorFlow backend")
-    script = pathlib.Path(__file__).with_name("two_replicas.py")
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True
+    return measured_on_two_replicas(
+        pathlib.Path(__file__).with_name("two_replicas.py")
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])

@@ -183,3 +183,8 @@ def test_states_and_slopes_are_not_weights():
     )
     model(np.ones((2, 3, 4), "float32"))
     assert sum(size for _, size, _ in entries(model)) == 32 + 16 + 6
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(TypeError, match="`model` must be a `keras.Model`"):
+        keras_eff.sparsity("model.keras")

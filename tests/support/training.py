@@ -1,10 +1,7 @@
 """What the tests of callbacks share: tiny models, and a look into them."""
 
 import contextlib
-import json
 import pathlib
-import subprocess
-import sys
 import types
 import warnings
 
@@ -15,6 +12,7 @@ from keras import ops
 
 from keras_eff.layers import PrunableDense
 from keras_eff.pruning.prunable import prunables
+from tests.support.replicas import measured_on_two_replicas
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(32, 6)).astype("float32")
@@ -135,14 +133,9 @@ def tiny():
 @pytest.fixture(scope="session")
 def on_two_replicas():
     """What two_replicas.py measures, in a process with two CPU devices."""
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("tf.distribute needs the TensorFlow backend")
-    script = pathlib.Path(__file__).with_name("two_replicas.py")
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True
+    return measured_on_two_replicas(
+        pathlib.Path(__file__).with_name("two_replicas.py")
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 __all__ = ["on_two_replicas", "tiny", "unfinished"]
