@@ -7,8 +7,8 @@ import keras
 from keras_eff import arguments
 from keras_eff.graph.book import unwrapped
 from keras_eff.graph.selection import operations
-from keras_eff.graph.walk import calls
 from keras_eff.graph.walk import is_graph
+from keras_eff.graph.walk import nested_calls
 
 _DEFAULT = 8
 
@@ -17,16 +17,11 @@ def weight_widths(model, num_bits) -> dict:
     """The bits for the weights of each operation, nested models' too."""
     chosen = _chooser(model, num_bits)
     widths = {}
-
-    def walk(graph, around):
-        for node, _ in calls(graph):
-            operation = node.operation
-            if is_graph(operation):
-                walk(operation, (operation.name, *around))
-            elif operation not in widths:
-                widths[operation] = chosen(operation, around)
-
-    walk(model, ())
+    for node, _, around in nested_calls(model):
+        operation = node.operation
+        if not is_graph(operation) and operation not in widths:
+            names = [model.name for model in reversed(around)]
+            widths[operation] = chosen(operation, names)
     return widths
 
 
